@@ -1,0 +1,59 @@
+# The index of commands: `make` prints this list. Every target works on a fresh checkout.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: cluster demo down e2e format heal help lint load lock test unit
+
+cluster: $(READY)  ## make the kind cluster (20 min the first time, 90 s from the cache, 5 s when it stands)
+	$(BIN)/sealegs cluster up
+
+demo: cluster  ## drain a GPU node under real chat traffic and print the verdict (6 min on a standing cluster)
+	$(BIN)/sealegs run scenarios/gpu-node-drain.toml
+
+down: $(READY)  ## delete the cluster; the cache of built things stays
+	$(BIN)/sealegs cluster down
+
+e2e: cluster  ## every scenario, and the runs that must not pass, on the real cluster (20 min)
+	$(BIN)/pytest -m e2e
+
+format: $(READY)  ## let ruff rewrite what it can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+heal: $(READY)  ## undo what a killed run left behind
+	$(BIN)/sealegs heal
+
+help:  ## this list
+	@echo "make TARGET, where TARGET is one of:"
+	@sed -n 's/^\([a-z0-9]*\):.*  ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-8s  %s\n' "$$name" "$$what"; done
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+load: $(READY)  ## the real Locust child against a reference engine on loopback (2 min)
+	$(BIN)/pytest -m load
+
+lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
+
+test: lint unit load e2e  ## everything, as CI runs it (60 min cold)
+
+unit: $(READY)  ## unit and golden tests (seconds)
+	$(BIN)/pytest -m "not e2e and not load"
+
+$(READY): requirements.lock pyproject.toml
+	@echo "sealegs: making $(VENV) with the pinned packages (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "sealegs needs Python 3.11 or newer; name one with PYTHON=…"; exit 5; }
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv"; exit 5; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""End-to-end load and chaos verification for LLM serving on Kubernetes."""
