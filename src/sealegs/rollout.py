@@ -1,0 +1,57 @@
+"""Whether a stack is complete, read off its objects as the API server lists them."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+
+def problems(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What keeps deployments from being complete, a line each."""
+    for item in objects:
+        name, spec, status = item["metadata"]["name"], item["spec"], item["status"]
+        if item["kind"] == "Deployment":
+            counts = {key: status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
+            if status.get("observedGeneration", 0) < item["metadata"]["generation"]:
+                yield f"{name}: not looked at yet"
+            elif set(counts.values()) != {spec["replicas"]}:
+                yield f"{name}: {spec['replicas']} wanted, {counts}"
+        elif "deletionTimestamp" in item["metadata"]:
+            yield f"{name}: ending"
+        elif why := _waits_for(status):
+            yield f"{name}: {why}"
+
+
+def _waits_for(status: Mapping[str, Any]) -> str:
+    """Why a pod is not ready, as its kubelet and the scheduler say it; empty if it is."""
+    false = [one for one in status.get("conditions", []) if one["status"] != "True"]
+    if not any(one["type"] == "Ready" for one in false) and status.get("phase") == "Running":
+        return ""
+    containers = [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]
+    waiting = [one["state"]["waiting"] for one in containers if "waiting" in one.get("state", {})]
+    said = [one.get("message") or one.get("reason", "") for one in [*waiting, *false]]
+    return next((line for line in said if line), str(status.get("phase")))
+
+
+def crowded(pods: Sequence[Mapping[str, Any]], *, places: int) -> list[str]:
+    """Names of pods beyond an even share of their node, which a drain leaves behind for good."""
+    by_app: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for pod in pods:
+        by_app[pod["metadata"]["labels"]["app"]].append((pod["spec"]["nodeName"], pod["metadata"]["name"]))
+    surplus = []
+    for placed in by_app.values():
+        share = math.ceil(len(placed) / max(places, 1))
+        on_node: Counter[str] = Counter()
+        for node, name in sorted(placed):
+            on_node[node] += 1
+            if on_node[node] > share:
+                surplus.append(name)
+    return surplus
+
+
+def sidecar_mode(pods: Sequence[Mapping[str, Any]]) -> str:
+    """``native`` where the mesh's proxy is an init container that stays, ``classic`` or ``none``."""
+    for place, mode in (("initContainers", "native"), ("containers", "classic")):
+        if any(one["name"] == "istio-proxy" for pod in pods for one in pod["spec"].get(place, [])):
+            return mode
+    return "none"

@@ -1,0 +1,3 @@
+module sealegs/llm-api
+
+go 1.26
