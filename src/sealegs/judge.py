@@ -1,0 +1,78 @@
+"""Judging a run folder: read what is there, decide, write ``verdict.json``. Needs no cluster and no clock."""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from sealegs import evidence, tables
+from sealegs.errors import ScenarioError
+from sealegs.facts import Facts
+from sealegs.scenario import load_scenario
+from sealegs.verdict import Verdict, decide
+
+TRUTH_PREFIX = b'{"truth":1'
+TRUTH_KEYS = {"request_id", "pod", "received_s", "end_s", "tokens"}
+
+
+def judge(run_dir: Path) -> Verdict:
+    """Judge the evidence in a run folder and write its ``verdict.json``: same evidence, same bytes.
+
+    Raises:
+        ScenarioError: the folder holds no readable ``run.json`` or ``scenario.toml``: it is not a run.
+    """
+    verdict = decide(read_facts(run_dir))
+    evidence.write_json(run_dir / "verdict.json", verdict.document)
+    return verdict
+
+
+def read_facts(run_dir: Path) -> Facts:
+    """Everything in a run folder that judgement needs. What is absent or torn is noted as damage, not raised.
+
+    Raises:
+        ScenarioError: as `judge`.
+    """
+    run = evidence.read_json(run_dir / "run.json")
+    if run is None or "run_id" not in run:
+        raise ScenarioError([f"{run_dir / 'run.json'}:1: absent or not readable: this is not a run's folder"])
+    scenario = load_scenario(run_dir / "scenario.toml", name=run["scenario"], files_exist=False)
+    timeline, timeline_torn = _records(run_dir / "timeline.jsonl", keys={"kind"})
+    samples, samples_torn = _records(run_dir / "samples.jsonl", keys=set())
+    schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
+    requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
+    torn = {"timeline.jsonl": timeline_torn, "samples.jsonl": samples_torn}
+    damage = [
+        *(f"{count} torn line{'s' * (count > 1)} in {name}" for name, count in torn.items() if count),
+        *filter(None, (schedule_damage, requests_damage)),
+    ]
+    return Facts(
+        run=run,
+        scenario=scenario,
+        schedule=schedule,
+        requests=requests,
+        timeline=timeline,
+        samples=samples,
+        truth=tuple(_truth(sorted((run_dir / "logs").glob("*.log")))),
+        load_summary=evidence.read_json(run_dir / "load-summary.json"),
+        damage=tuple(damage),
+    )
+
+
+def _records(path: Path, *, keys: set[str]) -> tuple[tuple[dict[str, Any], ...], int]:
+    """Records in time order, and how many lines were torn or lacked a time or a key."""
+    lines = evidence.read_lines(path)
+    whole = [one for one in lines.records if keys <= one.keys() and isinstance(one.get("t_s"), int | float)]
+    return tuple(sorted(whole, key=lambda one: one["t_s"])), lines.torn + len(lines.records) - len(whole)
+
+
+def _truth(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """The engines' lines about requests, out of logs that hold other lines too."""
+    for log in logs:
+        for line in log.read_bytes().splitlines():
+            if line.startswith(TRUTH_PREFIX):
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    continue
+                if record.keys() >= TRUTH_KEYS:
+                    yield record

@@ -1,0 +1,200 @@
+"""From rows to counts: what became of every intended request, and how many were good for each objective.
+
+The eligible requests of a phase are those whose intended time lies in it. What was never sent, failed, or
+left no row is eligible and bad, and latency counts from the intended time: no slowness hides in late sends.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sealegs import stats
+from sealegs.facts import Interval
+from sealegs.scenario import Objective
+
+HOLE = "hole"
+NEVER_SENT = (HOLE, "cap_refused")
+# The client saw the answer begin and not end as it should.
+TRUNCATED = ("cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event")
+# What of a request's row judgement looks at.
+SEEN = ("intended_s", "outcome", "sent_s", "first_token_s", "end_s", "tokens_received", "pod")
+MEASURED = ("baseline", "fault", "recovery")
+REQUEST_IDS_MAX = 20
+
+Flags = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fates:
+    """What became of each intended request: parallel arrays, in the order of the intended times.
+
+    Times that were not reached are NaN, `outcome` of a request that left no row is ``hole``, and `phase` is
+    empty when no phase holds the intended time. `twice` and `unknown` count rows beyond a request's first and
+    rows of requests that nobody planned; `moved_s_max` is the largest disagreement about an intended time.
+    """
+
+    request_id: Words
+    intended_s: Floats
+    phase: Words
+    outcome: Words
+    sent_s: Floats
+    first_token_s: Floats
+    end_s: Floats
+    tokens_received: Floats
+    pod: Words
+    twice: int
+    unknown: int
+    moved_s_max: float
+
+    @property
+    def ok(self) -> Flags:
+        """Requests that were answered whole and right."""
+        return np.asarray(self.outcome == "ok")
+
+    @property
+    def ttft_s(self) -> Floats:
+        """Time to first token from the intended time; NaN where none came."""
+        return self.first_token_s - self.intended_s
+
+    def within(self, phase: str) -> Flags:
+        """Requests of a phase; ``run`` is everything after warm-up."""
+        return np.isin(self.phase, MEASURED if phase == "run" else (phase,))
+
+    def ids(self, chosen: Flags, *, most: int = REQUEST_IDS_MAX) -> tuple[str, ...]:
+        """Ids of the first of the chosen requests."""
+        return tuple(str(one) for one in self.request_id[chosen][:most])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveResult:
+    """One objective decided. The bounds are of the share of good requests, each side at the confidence."""
+
+    name: str
+    sli: str
+    phase: str
+    limit_s: float | None
+    target: float
+    confidence: float
+    n: int
+    bad: int
+    good_share: float | None
+    bound_low: float
+    bound_high: float
+    verdict: stats.Decision
+    more_needed: int
+    request_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseCounts:
+    """What became of the requests of one phase."""
+
+    name: str
+    start_s: float
+    end_s: float | None
+    planned: int
+    sent: int
+    ok: int
+    outcomes: dict[str, int]
+
+
+def fates_of(schedule: pa.Table, requests: pa.Table, phases: Sequence[Interval]) -> Fates:
+    """Join what was planned with what was seen."""
+    planned = (
+        schedule.select(["request_id", "intended_s"])
+        .to_pandas()
+        .drop_duplicates("request_id")
+        .sort_values(["intended_s", "request_id"], kind="stable")
+    )
+    rows = requests.select(["request_id", *SEEN]).to_pandas()
+    once = rows.drop_duplicates("request_id").set_index("request_id")
+    seen = once.reindex(planned["request_id"])
+    moved_s = (
+        (seen["intended_s"].to_numpy(float) - planned["intended_s"].to_numpy(float)) if len(planned) else []
+    )
+    moved_s_max = float(np.nanmax(np.abs(moved_s), initial=0.0)) if len(once) else 0.0
+    intended_s = planned["intended_s"].to_numpy(float)
+    return Fates(
+        request_id=planned["request_id"].to_numpy(object),
+        intended_s=intended_s,
+        phase=_phase_at(intended_s, phases),
+        outcome=seen["outcome"].fillna(HOLE).to_numpy(object),
+        sent_s=seen["sent_s"].to_numpy(float),
+        first_token_s=seen["first_token_s"].to_numpy(float),
+        end_s=seen["end_s"].to_numpy(float),
+        tokens_received=seen["tokens_received"].to_numpy(float),
+        pod=seen["pod"].fillna("").to_numpy(object),
+        twice=len(rows) - len(once),
+        unknown=int((~once.index.isin(planned["request_id"])).sum()),
+        moved_s_max=moved_s_max,
+    )
+
+
+def _phase_at(t_s: Floats, phases: Sequence[Interval]) -> Words:
+    """Name of the phase that holds each moment."""
+    names = np.full(len(t_s), "", dtype=object)
+    for phase in phases:
+        end_s = np.inf if phase.end_s is None else phase.end_s
+        names[(t_s >= phase.start_s) & (t_s < end_s)] = phase.name
+    return names
+
+
+def success(fates: Fates, _limit_s: float | None) -> Flags:
+    """Good: answered whole and right."""
+    return fates.ok
+
+
+def ttft(fates: Fates, limit_s: float | None) -> Flags:
+    """Good: answered whole and right, the first token within the limit of the intended time."""
+    # A comparison with NaN is false: no first token is a bad one.
+    return fates.ok & (fates.ttft_s <= (np.inf if limit_s is None else limit_s))
+
+
+INDICATORS = {"success": success, "ttft": ttft}
+
+
+def decide(fates: Fates, objective: Objective) -> ObjectiveResult:
+    """Count an objective's eligible and bad requests and apply the rule of `sealegs.stats`."""
+    eligible = fates.within(objective.phase)
+    wrong = eligible & ~INDICATORS[objective.sli](fates, objective.limit_s)
+    n, bad = int(eligible.sum()), int(wrong.sum())
+    bounds = stats.good_share_bounds(n=n, bad=bad, confidence=objective.confidence)
+    return ObjectiveResult(
+        name=objective.name,
+        sli=objective.sli,
+        phase=objective.phase,
+        limit_s=objective.limit_s,
+        target=objective.target,
+        confidence=objective.confidence,
+        n=n,
+        bad=bad,
+        good_share=round(1 - bad / n, 6) if n else None,
+        bound_low=round(bounds.low, 6),
+        bound_high=round(bounds.high, 6),
+        verdict=stats.decide(n=n, bad=bad, target=objective.target, confidence=objective.confidence),
+        more_needed=stats.more_needed(n=n, bad=bad, target=objective.target, confidence=objective.confidence),
+        request_ids=fates.ids(wrong),
+    )
+
+
+def phase_counts(fates: Fates, phases: Sequence[Interval]) -> tuple[PhaseCounts, ...]:
+    """Counts of each phase."""
+    return tuple(
+        PhaseCounts(
+            name=phase.name,
+            start_s=round(phase.start_s, 6),
+            end_s=None if phase.end_s is None else round(phase.end_s, 6),
+            planned=int(inside.sum()),
+            sent=int((inside & ~np.isin(fates.outcome, NEVER_SENT)).sum()),
+            ok=int((inside & fates.ok).sum()),
+            outcomes=dict(sorted(Counter(fates.outcome[inside]).items())),
+        )
+        for phase in phases
+        for inside in [fates.within(phase.name)]
+    )

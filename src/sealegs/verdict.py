@@ -1,0 +1,183 @@
+"""The verdict of a run: from facts to one word, with every number it rests on. Same facts, same verdict."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from sealegs import slo
+from sealegs.facts import Facts, FaultStory, fault_story, intervals
+from sealegs.in_flight import InFlight, in_flight_at
+from sealegs.invariants import INVARIANTS, InvariantResult, Situation, evictions
+from sealegs.recovery import RecoveryResult, recovery_of
+from sealegs.scenario import Expect
+from sealegs.slo import Fates, ObjectiveResult, PhaseCounts
+from sealegs.validity import Check, check_all
+
+SCHEMA = 1
+Word = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
+EXIT_CODES: dict[Word, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "INVALID": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validity:
+    """Whether the evidence can be trusted, check by check."""
+
+    valid: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultSummary:
+    """The fault as it happened, and what it met."""
+
+    fault: str
+    target: dict[str, Any]
+    injected_s: float | None
+    landed_s: float | None
+    undone_s: float | None
+    gone_s: float | None
+    in_flight_at_injection: InFlight
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """A judged run; its fields are the keys of ``verdict.json``, described by ``verdict.schema.json``."""
+
+    schema: int
+    run_id: str
+    scenario: str
+    claim: str
+    verdict: Word
+    reasons: tuple[str, ...]
+    validity: Validity
+    objectives: tuple[ObjectiveResult, ...]
+    invariants: tuple[InvariantResult, ...]
+    recovery: RecoveryResult | None
+    phases: tuple[PhaseCounts, ...]
+    counts: dict[str, int]
+    fault: FaultSummary | None
+
+    @property
+    def exit_code(self) -> int:
+        """What a command that ran or judged this exits with."""
+        return EXIT_CODES[self.verdict]
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The verdict as plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def decide(facts: Facts) -> Verdict:
+    """Judge one run."""
+    phases = intervals(facts)
+    fates = slo.fates_of(facts.schedule, facts.requests, phases)
+    story = fault_story(facts)
+    in_flight = in_flight_at(facts, fates, story) if story else InFlight()
+    objectives = tuple(slo.decide(fates, one) for one in facts.scenario.objectives)
+    situation = Situation(facts=facts, fates=fates, story=story, in_flight=in_flight)
+    invariants = tuple(INVARIANTS[name](situation) for name in facts.scenario.invariants)
+    asked = facts.scenario.recovery
+    recovery = recovery_of(fates, asked, injected_s=story.injected_s if story else None) if asked else None
+    checks = check_all(facts, fates, story, objectives)
+    word, reasons = conclude(checks, objectives, invariants, recovery)
+    return Verdict(
+        schema=SCHEMA,
+        run_id=facts.run["run_id"],
+        scenario=facts.scenario.name,
+        claim=facts.scenario.claim,
+        verdict=word,
+        reasons=reasons,
+        validity=Validity(valid=all(check.ok for check in checks), checks=checks),
+        objectives=objectives,
+        invariants=invariants,
+        recovery=recovery,
+        phases=slo.phase_counts(fates, phases),
+        counts=_counts(facts, fates),
+        fault=_summary(story, in_flight) if story else None,
+    )
+
+
+def conclude(
+    checks: tuple[Check, ...],
+    objectives: tuple[ObjectiveResult, ...],
+    invariants: tuple[InvariantResult, ...],
+    recovery: RecoveryResult | None,
+) -> tuple[Word, tuple[str, ...]]:
+    """One word for a run and why: any FAIL, else INVALID, else any INCONCLUSIVE, else PASS.
+
+    Evidence that cannot be trusted silences objectives and recovery, never an invariant: a counter-example
+    stays one. Claiming nothing proves nothing.
+    """
+    distrusted = [check.detail for check in checks if not check.ok]
+    claims = [(one.verdict, _told(one)) for one in invariants]
+    if not distrusted:
+        claims += [(one.verdict, _told_objective(one)) for one in objectives]
+        claims += [(recovery.verdict, f"recovery: {recovery.detail}")] if recovery else []
+    refuted = [text for verdict, text in claims if verdict == "FAIL"]
+    undecided = [text for verdict, text in claims if verdict == "INCONCLUSIVE"]
+    reasons = (*refuted, *distrusted, *undecided)
+    if refuted:
+        return "FAIL", reasons
+    if distrusted:
+        return "INVALID", reasons
+    if undecided or not claims:
+        return "INCONCLUSIVE", reasons or ("nothing was claimed",)
+    return "PASS", ()
+
+
+def is_as_expected(verdict: Verdict, expect: Expect) -> bool:
+    """Whether a run ended as its scenario says it must, for the reason it says."""
+    reasons = ("", *verdict.reasons)
+    return verdict.verdict == expect.verdict and any(expect.reason in reason for reason in reasons)
+
+
+def _told(result: InvariantResult) -> str:
+    """An invariant's result in one line, citing requests."""
+    cited = f": {', '.join(result.request_ids)}" if result.request_ids else ""
+    return f"{result.name}: {result.detail}{cited}"
+
+
+def _told_objective(result: ObjectiveResult) -> str:
+    """An objective's result in one line."""
+    text = f"{result.name}: {result.bad:,} bad of {result.n:,}, target {result.target:g}"
+    if result.verdict == "FAIL":
+        return f"{text}: {', '.join(result.request_ids)}"
+    return (
+        f"{text}; {result.more_needed:,} more good requests would have decided it"
+        if result.more_needed
+        else text
+    )
+
+
+def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
+    """The run in whole numbers."""
+    sent = ~np.isin(fates.outcome, slo.NEVER_SENT)
+    granted, refused = evictions(facts, apps={str(record["app"]) for record in facts.of_kind("pdb")})
+    return {
+        "planned": len(fates.request_id),
+        "sent": int(sent.sum()),
+        "cap_refused": int((fates.outcome == "cap_refused").sum()),
+        "finished": int((sent & ~np.isnan(fates.end_s)).sum()),
+        "ok": int(fates.ok.sum()),
+        "holes": int((fates.outcome == slo.HOLE).sum()),
+        "truncated": int(np.isin(fates.outcome, slo.TRUNCATED).sum()),
+        "evictions_granted": granted,
+        "evictions_refused": refused,
+        "engine_lines": len(facts.truth),
+    }
+
+
+def _summary(story: FaultStory, in_flight: InFlight) -> FaultSummary:
+    """The fault's part of the verdict."""
+    return FaultSummary(
+        fault=story.fault,
+        target=dict(story.target),
+        injected_s=story.injected_s,
+        landed_s=story.landed_s,
+        undone_s=story.undone_s,
+        gone_s=story.gone_s,
+        in_flight_at_injection=in_flight,
+    )
