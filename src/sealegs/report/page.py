@@ -1,0 +1,114 @@
+"""The page of one run: a single file that needs no network, no script and no other file."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from sealegs.report import rows
+from sealegs.report.happened import happened
+from sealegs.report.interval import floor_of
+from sealegs.report.reading import Reading, read
+from sealegs.report.timeline import timeline
+from sealegs.report.words import SIGNS, duration, plain, seconds, share
+
+# What a reader finds in each file, in the order to open them.
+FILES = {
+    "verdict.json": "the judgement this page draws",
+    "run.json": "identity: commit, versions, nodes, images",
+    "scenario.toml": "what was claimed",
+    "experiment.json": "the fault's gate, injection, landed check, hold and undo",
+    "schedule.parquet": "each request as it was planned",
+    "requests.parquet": "each request as it went",
+    "requests.jsonl": "each request as it went, from a run that was not closed",
+    "chunks.parquet": "when each token arrived",
+    "chunks.jsonl": "when each token arrived, from a run that was not closed",
+    "timeline.jsonl": "phases, fault states, evictions, and every change of pods, nodes and budgets",
+    "samples.jsonl": "replicas, load and queues once a second",
+    "undo.jsonl": "how to undo the fault, written before it",
+    "journal.json": "Chaos Toolkit's own journal",
+    "load.json": "what the load processes were told",
+    "load-summary.json": "what the load processes say they did",
+}
+
+
+def render(run_dir: Path) -> Path:
+    """Draw a judged run into its ``report.html``; the same evidence and verdict give the same bytes.
+
+    Raises:
+        ScenarioError: the folder is not a run, or was not judged.
+    """
+    page = run_dir / "report.html"
+    page.write_text(draw(read(run_dir)), encoding="utf-8")
+    return page
+
+
+def draw(reading: Reading) -> str:
+    """The whole page as HTML."""
+    here = files(__package__)
+    environment = Environment(
+        loader=DictLoader({"page": (here / "page.html.j2").read_text(encoding="utf-8")}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(seconds=seconds, share=share, plain=plain)
+    style = (here / "page.css").read_text(encoding="utf-8")
+    return environment.get_template("page").render(_shown(reading), style=Markup(style))  # noqa: S704  our own file
+
+
+def _shown(reading: Reading) -> dict[str, Any]:
+    """Everything the template prints."""
+    verdict = reading.verdict
+    low_s, high_s = reading.span_s
+    lost, lost_count = rows.lost(reading)
+    checks = verdict["validity"]["checks"]
+    return {
+        "run": reading.facts.run,
+        "scenario": reading.facts.scenario,
+        "verdict": verdict,
+        "signs": SIGNS,
+        "checks_ok": sum(check["ok"] for check in checks),
+        "lasted": duration(high_s - low_s),
+        "figures": _figures(verdict),
+        "objectives": rows.objectives(reading),
+        "bar_floor": floor_of(verdict["objectives"]),
+        "timeline": Markup(timeline(reading)),  # noqa: S704  drawn here, labels escaped
+        "phases": rows.phases(reading),
+        "happened": happened(reading),
+        "lost": lost,
+        "lost_count": lost_count,
+        "files": _files(reading.run_dir),
+    }
+
+
+def _figures(verdict: dict[str, Any]) -> list[tuple[str, str]]:
+    """The run in a handful of numbers, each with what it counts."""
+    counts, fault, recovery = verdict["counts"], verdict["fault"], verdict["recovery"]
+    figures = [
+        (f"{counts['planned']:,}", "requests planned"),
+        (f"{counts['ok']:,}", "answered whole and right"),
+    ]
+    if fault:
+        figures.append(
+            (f"{sum(fault['in_flight_at_injection'].values())}", "in flight where the fault struck")
+        )
+    figures.append((f"{counts.get('truncated', 0):,}", "streams cut short"))
+    if recovery:
+        recovery_s = recovery["recovery_s"]
+        took = "not seen" if recovery_s is None else seconds(recovery_s)
+        figures.append((took, f"to recover, at most {seconds(recovery['limit_s'])}"))
+    return figures
+
+
+def _files(run_dir: Path) -> list[tuple[str, str]]:
+    """The evidence that is there, and what each file holds."""
+    logs = sorted(
+        path.relative_to(run_dir).as_posix() for path in (run_dir / "logs").glob("*") if path.is_file()
+    )
+    found = [(name, what) for name, what in FILES.items() if (run_dir / name).is_file()]
+    return [*found, *((name, "log") for name in logs)]
