@@ -1,0 +1,163 @@
+"""The command `sealegs`: arguments in, exit code out."""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from sealegs import cluster as clusters
+from sealegs.cluster import up as making
+from sealegs.cluster.progress import lasted
+from sealegs.doors import present
+from sealegs.errors import ClusterError, ScenarioError
+from sealegs.evidence import RUNS
+from sealegs.heal import heal as heal_runs
+from sealegs.judge import judge as judge_run
+from sealegs.run import execute
+from sealegs.scenario import load_scenario, root_of
+
+EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
+EXIT_CODES = """\b
+Exit codes:
+  0 PASS  1 FAIL  2 INCONCLUSIVE  3 INVALID
+  4 a problem in your file or arguments  5 a problem of the environment"""
+
+context_option = click.option(
+    "--context",
+    metavar="NAME",
+    help="Use the cluster of this kubeconfig context instead of the one made here. "
+    "Its namespace llm-production must carry the label sealegs/allow-faults=true.",
+)
+
+
+class Group(click.Group):
+    """Commands whose errors are sentences, and whose exit codes are those of the help."""
+
+    def main(self, *args: object, **options: object) -> NoReturn:
+        """Run the command line; ends the process."""
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            code = super().main(*args, **options | {"standalone_mode": False})  # type: ignore[call-overload]
+        except click.ClickException as error:
+            error.show()
+            code = EXIT_USAGE
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("sealegs: interrupted", err=True)
+            code = 130
+        except ScenarioError as error:
+            for problem in error.problems:
+                click.echo(f"sealegs: {problem}", err=True)
+            code = EXIT_USAGE
+        except (ClusterError, TimeoutError) as error:
+            click.echo(f"sealegs: {error}", err=True)
+            code = EXIT_ENVIRONMENT
+        sys.exit(code)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="sealegs")
+def main() -> None:
+    """Find out what breaks for the users of an LLM service on Kubernetes, before they do."""
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("scenario", type=click.Path(path_type=Path, dir_okay=False))
+@context_option
+def run(scenario: Path, context: str | None) -> int:
+    """Test the claim of SCENARIO (scenarios/NAME.toml) on a cluster, and judge it.
+
+    The run's folder is reports/runs/<run_id>/; the exit code is the verdict.
+    """
+    asked = load_scenario(scenario)
+    verdict = execute(asked, clusters.connect(context), say=_say)
+    present(root_of(asked.path) / RUNS / verdict.run_id, verdict, out=sys.stdout)
+    return verdict.exit_code
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def judge(run_dir: Path) -> int:
+    """Judge the folder of a run again and draw its page. Needs no cluster; same evidence, same bytes."""
+    verdict = judge_run(run_dir)
+    present(run_dir, verdict, out=sys.stdout)
+    return verdict.exit_code
+
+
+@main.command(epilog=EXIT_CODES)
+@click.argument("scenarios", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False))
+def check(scenarios: tuple[Path, ...]) -> None:
+    """Read SCENARIOS and list everything that is wrong with them, with lines. Needs no cluster."""
+    problems: list[str] = []
+    for path in scenarios:
+        try:
+            scenario = load_scenario(path)
+        except ScenarioError as error:
+            problems += error.problems
+        else:
+            click.echo(f"{path}: fine, load lasts {lasted(scenario.phases.duration_s)}")
+    if problems:
+        raise ScenarioError(problems)
+
+
+@main.command(epilog=EXIT_CODES)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="The folder that holds reports/; by default the one you are in.",
+)
+def heal(root: Path) -> None:
+    """Undo what killed runs left behind on their clusters, and judge what they recorded."""
+    count = 0
+    for healed in heal_runs(root):
+        count += 1
+        click.echo(f"{healed.run_dir}: {'; '.join(healed.undone) or 'nothing to undo'}")
+        present(healed.run_dir, healed.verdict, out=sys.stdout)
+    click.echo(f"sealegs: {count} killed runs healed" if count else "sealegs: no killed run, nothing to heal")
+
+
+@main.group()
+def cluster() -> None:
+    """Make, look at and delete the kind cluster that scenarios run on."""
+
+
+@cluster.command(epilog=EXIT_CODES)
+@click.option("--node-image", metavar="REF", help="A stock kindest/node image, instead of making one here.")
+@context_option
+def up(node_image: str | None, context: str | None) -> None:
+    """Make the cluster: Docker where there is none, the node image, nodes, Istio, GPUs.
+
+    Built things are cached under $XDG_CACHE_HOME/sealegs: about 20 minutes on two cores the first time,
+    90 seconds from the cache, 5 when it stands. With --context nothing is made: the cluster is looked at.
+    """
+    if context is not None:
+        found = clusters.connect(context)
+        click.echo(f"cluster {found.name} answers, its gateway is {found.gateway_url}")
+        return
+    made, took_s = making.up(stock_image=node_image)
+    click.echo(f"cluster {made.name} is up after {lasted(took_s)}, its gateway is {made.gateway_url}")
+
+
+@cluster.command(epilog=EXIT_CODES)
+def down() -> None:
+    """Delete the cluster, and stop Docker if it was started here. The cache stays."""
+    making.down()
+    click.echo("cluster is gone, the cache stays")
+
+
+@cluster.command(epilog=EXIT_CODES)
+def status() -> None:
+    """Say what there is of the cluster. Exits with 5 when it is not there or does not answer."""
+    for name, value in making.status():
+        click.echo(f"{name:8} {value}")
+
+
+def _say(text: str) -> None:
+    click.echo(f"sealegs: {text}", err=True)

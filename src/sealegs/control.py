@@ -1,0 +1,95 @@
+"""Chaos Toolkit's side of a run: `chaos run` opens one, or joins the one that `sealegs run` has open.
+
+An experiment names this module as its control. Opened here, a run is closed and judged when the experiment
+ends, and the journal's status and the exit code of `chaos run` agree with the verdict.
+"""
+
+import json
+import os
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution
+
+from sealegs import evidence
+from sealegs.active import RUN_DIR
+from sealegs.cluster import connect
+from sealegs.doors import present
+from sealegs.errors import ClusterError, ScenarioError
+from sealegs.experiment import RUNNER_PID
+from sealegs.judge import judge
+from sealegs.run import Run, open_run
+from sealegs.scenario import load_scenario
+from sealegs.traffic.process import die_with
+
+EXPERIMENT_ERRORS = (ScenarioError, ClusterError, TimeoutError)
+
+# Chaos Toolkit calls functions of a module: what lasts from one call to the next has no other place.
+_block = ExitStack()
+_opened: list[Run] = []
+_rolling_back: list[bool] = []
+
+
+def before_experiment_control(context: dict[str, Any], configuration: dict[str, Any]) -> None:
+    """Join the runner's run, or open one and take it through its baseline.
+
+    Raises:
+        InterruptExecution: no run could be opened; says why.
+    """
+    del context
+    if RUNNER_PID in os.environ:
+        die_with(int(os.environ[RUNNER_PID]), number=signal.SIGKILL)
+        return
+    try:
+        scenario = load_scenario(Path(str(configuration["scenario"])))
+        cluster = connect(str(configuration.get("context") or "") or None)
+        run = _block.enter_context(open_run(scenario, cluster, door="chaos", say=_say))
+        os.environ[RUN_DIR] = str(run.run_dir.resolve())
+        _opened.append(run)
+        run.baseline()
+    except EXPERIMENT_ERRORS as error:
+        if _opened:
+            _opened[0].note_error(str(error))
+        raise InterruptExecution(str(error)) from error
+
+
+def after_activity_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """A step that failed ends the experiment: what follows would disturb a system in an unknown state.
+
+    Raises:
+        InterruptExecution: the step failed; its rollbacks are still played.
+    """
+    if state and state.get("status") == "failed" and not _rolling_back:
+        raise InterruptExecution(f"{context.get('name')} failed")
+
+
+def before_rollback_control(context: dict[str, Any]) -> None:
+    """From here on every step is tried, whatever became of the one before."""
+    del context
+    _rolling_back.append(True)
+
+
+def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> None:
+    """The run that was opened here is closed and judged; the journal agrees with the verdict."""
+    del context
+    if not _opened:
+        return
+    run = _opened[0]
+    evidence.write_json(run.run_dir / "journal.json", json.loads(json.dumps(state, default=str)))
+    with _block:  # what goes wrong in it is noted, and not raised
+        if run.phase == "fault":
+            run.recover()
+    verdict = judge(run.run_dir)
+    present(run.run_dir, verdict, out=sys.stdout)
+    state["deviated"] = verdict.verdict == "FAIL"
+    if verdict.verdict in {"INVALID", "INCONCLUSIVE"}:
+        state["status"] = "failed"
+    elif state["status"] != "completed":
+        state["status"] = "completed"
+
+
+def _say(text: str) -> None:
+    print(f"sealegs: {text}", file=sys.stderr, flush=True)  # noqa: T201

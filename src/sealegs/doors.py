@@ -1,0 +1,68 @@
+"""What every door shows of a judged run: the page, and the verdict on the terminal."""
+
+import os
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TextIO
+
+from sealegs.report import render
+from sealegs.report.words import SIGNS, seconds, share
+from sealegs.verdict import Verdict, Word
+
+WIDTH = 100
+COLOURS: dict[Word, str] = {"PASS": "32", "FAIL": "31", "INVALID": "35", "INCONCLUSIVE": "33"}
+
+
+def present(run_dir: Path, verdict: Verdict, *, out: TextIO) -> Path:
+    """Draw a judged run's page, print its verdict, and say where the page is; returns that."""
+    page = render(run_dir)
+    print("\n".join(table(verdict, colour=out.isatty() and "NO_COLOR" not in os.environ)), file=out)
+    print(f"\nreport: {page}", file=out, flush=True)
+    return page
+
+
+def table(verdict: Verdict, *, colour: bool = False) -> Iterator[str]:
+    """The verdict in lines: the word, the claim, and each objective and invariant with its numbers."""
+    word = f"{SIGNS[verdict.verdict]} {verdict.verdict}"
+    yield ""
+    yield f"{_painted(word, verdict.verdict) if colour else word}  {verdict.scenario}"
+    yield from textwrap.wrap(verdict.claim, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield ""
+    yield from _aligned(_claims(verdict))
+    counts = verdict.counts
+    yield ""
+    yield f"  {counts['planned']} requests planned, {counts['sent']} sent, {counts['ok']} answered whole"
+    for reason in verdict.reasons:
+        yield from textwrap.wrap(reason, WIDTH, initial_indent="  - ", subsequent_indent="    ")
+
+
+def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [("", "claim", "requests", "bad", "good", "at least", "target")]
+    for one in verdict.objectives:
+        limit = f" ≤ {seconds(one.limit_s)}" if one.limit_s else ""
+        numbers = (f"{one.n}", f"{one.bad}", share(one.good_share), share(one.bound_low), share(one.target))
+        rows.append((one.verdict, f"{one.name}{limit}", *numbers))
+    rows += [(one.verdict, one.name, "", f"{one.violations}", "", "", "none") for one in verdict.invariants]
+    if recovery := verdict.recovery:
+        took = seconds(recovery.recovery_s)
+        rows.append((recovery.verdict, "recovery", "", "", took, "", f"≤ {seconds(recovery.limit_s)}"))
+    failed = [check for check in verdict.validity.checks if not check.ok]
+    checks = len(verdict.validity.checks)
+    rows.append(
+        ("INVALID" if failed else "PASS", f"evidence ({checks} checks)", "", f"{len(failed)}", "", "", "none")
+    )
+    return rows
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows under each other: words to the left, numbers to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield f"  {'  '.join(cells)}".rstrip()
+
+
+def _painted(text: str, word: Word) -> str:
+    return f"\033[1;{COLOURS[word]}m{text}\033[0m"

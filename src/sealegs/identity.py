@@ -1,0 +1,105 @@
+"""Who a run is: the document ``run.json``, written before anything happens."""
+
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sealegs.cluster import Cluster
+from sealegs.evidence import SCHEMA
+from sealegs.kube import reads
+from sealegs.kube.api import Api
+from sealegs.scenario import Scenario
+from sealegs.stack import NAMESPACE, StackFacts
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+LIBRARIES = ("sealegs", "locust", "chaostoolkit", "chaostoolkit-lib", "chaostoolkit-kubernetes", "kubernetes")
+
+
+def identify(
+    scenario: Scenario,
+    cluster: Cluster,
+    api: Api,
+    *,
+    run_id: str,
+    started: datetime,
+    zero_ns: int,
+    root: Path,
+    door: str,
+) -> dict[str, Any]:
+    """Everything that is known of a run before its stack is applied; `with_stack` adds the rest."""
+    return {
+        "schema": SCHEMA,
+        "run_id": run_id,
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "started_at": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "started_monotonic_ns": zero_ns,
+        "boot_id": BOOT_ID.read_text().strip(),
+        "pid": os.getpid(),
+        "pid_started": process_started(os.getpid()),
+        **_commit(root),
+        "versions": {
+            **{name: version(name) for name in LIBRARIES},
+            "python": platform.python_version(),
+            "kubernetes-server": reads.server_version(api),
+            "istio": reads.image_tag(api, namespace="istio-system", deployment="istiod"),
+        },
+        "nodes": [
+            {"name": one.name, "zone": one.zone, "gpus": one.gpus, "kubelet": one.kubelet}
+            for one in reads.nodes(api)
+        ],
+        "namespace": NAMESPACE,
+        "cluster": {
+            "name": cluster.name,
+            "context": cluster.context,
+            "kubeconfig": str(cluster.kubeconfig),
+            "gateway_url": cluster.gateway_url,
+            "owned": cluster.owned,
+        },
+        "command": _command(scenario, cluster, root),
+        "door": door,
+    }
+
+
+def with_stack(document: Mapping[str, Any], stack: StackFacts) -> dict[str, Any]:
+    """The document with what was found of the stack."""
+    return {**document, "images": dict(stack.images), "sidecar_mode": stack.sidecar_mode}
+
+
+def process_started(pid: int) -> str | None:
+    """When a process began, in the kernel's own count; None when there is none of that number."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return stat.rpartition(")")[2].split()[19]
+
+
+def is_running(document: Mapping[str, Any]) -> bool:
+    """Whether the process that began a run still lives: a number may be used again, its start is not."""
+    same_boot = document.get("boot_id") == BOOT_ID.read_text().strip()
+    return same_boot and process_started(int(document["pid"])) == document.get("pid_started")
+
+
+def _command(scenario: Scenario, cluster: Cluster, root: Path) -> str:
+    """What repeats the run."""
+    path = scenario.path.resolve()
+    named = path.relative_to(root) if path.is_relative_to(root) else path
+    where = "" if cluster.owned else f" --context {cluster.context}"
+    return f"sealegs run {named}{where}"
+
+
+def _commit(root: Path) -> dict[str, Any]:
+    """The commit that is checked out, and whether there are changes on it; None outside a repository."""
+    said = [
+        subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=False)
+        for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+    ]
+    if any(one.returncode for one in said):
+        return {"commit": None, "dirty": None}
+    return {"commit": said[0].stdout.strip(), "dirty": bool(said[1].stdout.strip())}

@@ -1,0 +1,166 @@
+"""The objects of a cluster as this suite sees them: parsed once, frozen, without what nobody here reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GPU = "nvidia.com/gpu"
+SIDECAR = "istio-proxy"
+MIRROR = "kubernetes.io/config.mirror"
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A node. `schedulable` is what cordon takes away; `gpus` are those that can be given to pods."""
+
+    name: str
+    ready: bool
+    schedulable: bool
+    gpus: int
+    zone: str
+    kubelet: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pod:
+    """A pod. `disruption` is the reason of its DisruptionTarget condition, if something is ending it."""
+
+    name: str
+    namespace: str
+    uid: str
+    app: str
+    node: str
+    phase: str
+    ready: bool
+    deleting: bool
+    disruption: str | None
+    owner: str | None
+    mirror: bool
+    local_storage: bool
+    container: str
+
+    @property
+    def finished(self) -> bool:
+        """Whether its containers have ended for good."""
+        return self.phase in {"Succeeded", "Failed"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pdb:
+    """A disruption budget and what its controller last counted."""
+
+    name: str
+    app: str
+    current_healthy: int
+    desired_healthy: int
+    disruptions_allowed: int
+    expected_pods: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoints:
+    """The pods behind a service, as one of its EndpointSlices has them."""
+
+    service: str
+    ready: tuple[str, ...]
+    terminating: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A deployment: what is wanted of it and what there is."""
+
+    app: str
+    wanted: int
+    ready: int
+    updated: int
+    present: int
+    seen: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has exactly what is wanted, all of it ready and up to date."""
+        return self.seen and self.wanted == self.ready == self.updated == self.present
+
+
+def parse_node(item: Json) -> Node:
+    """A node out of its JSON."""
+    labels, status = item["metadata"].get("labels", {}), item["status"]
+    return Node(
+        name=item["metadata"]["name"],
+        ready=_condition(item, "Ready").get("status") == "True",
+        schedulable=not item["spec"].get("unschedulable", False),
+        gpus=int(status.get("allocatable", {}).get(GPU, 0)),
+        zone=labels.get("topology.kubernetes.io/zone", ""),
+        kubelet=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+    )
+
+
+def parse_pod(item: Json) -> Pod:
+    """A pod out of its JSON."""
+    metadata, spec = item["metadata"], item["spec"]
+    owners = [one["kind"] for one in metadata.get("ownerReferences", []) if one.get("controller")]
+    containers = [one["name"] for one in spec["containers"] if one["name"] != SIDECAR]
+    return Pod(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        app=metadata.get("labels", {}).get("app", ""),
+        node=spec.get("nodeName", ""),
+        phase=item["status"].get("phase", ""),
+        ready=_condition(item, "Ready").get("status") == "True",
+        deleting="deletionTimestamp" in metadata,
+        disruption=_condition(item, "DisruptionTarget").get("reason"),
+        owner=owners[0] if owners else None,
+        mirror=MIRROR in metadata.get("annotations", {}),
+        local_storage=any("emptyDir" in one for one in spec.get("volumes", [])),
+        container=containers[0] if containers else "",
+    )
+
+
+def parse_pdb(item: Json) -> Pdb:
+    """A disruption budget out of its JSON."""
+    status = item.get("status", {})
+    return Pdb(
+        name=item["metadata"]["name"],
+        app=item["spec"].get("selector", {}).get("matchLabels", {}).get("app", ""),
+        current_healthy=status.get("currentHealthy", 0),
+        desired_healthy=status.get("desiredHealthy", 0),
+        disruptions_allowed=status.get("disruptionsAllowed", 0),
+        expected_pods=status.get("expectedPods", 0),
+    )
+
+
+def parse_endpoints(item: Json) -> Endpoints:
+    """The pods of an EndpointSlice out of its JSON."""
+    named = [
+        (one["targetRef"]["name"], one.get("conditions", {}))
+        for one in item.get("endpoints") or []
+        if one.get("targetRef")
+    ]
+    return Endpoints(
+        service=item["metadata"].get("labels", {}).get("kubernetes.io/service-name", ""),
+        ready=tuple(sorted(name for name, conditions in named if conditions.get("ready"))),
+        terminating=tuple(sorted(name for name, conditions in named if conditions.get("terminating"))),
+    )
+
+
+def parse_deployment(item: Json) -> Deployment:
+    """A deployment out of its JSON."""
+    metadata, status = item["metadata"], item.get("status", {})
+    return Deployment(
+        app=metadata["name"],
+        wanted=item["spec"].get("replicas", 1),
+        ready=status.get("readyReplicas", 0),
+        updated=status.get("updatedReplicas", 0),
+        present=status.get("replicas", 0),
+        seen=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+    )
+
+
+def _condition(item: Json, kind: str) -> Json:
+    """One of an object's conditions; empty when it has none of that kind."""
+    conditions = item["status"].get("conditions") or []
+    return next((one for one in conditions if one["type"] == kind), {})

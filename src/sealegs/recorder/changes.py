@@ -1,0 +1,101 @@
+"""Changes of the cluster on their way into the timeline: only those of what is recorded."""
+
+from collections.abc import Callable, Mapping
+from threading import Lock
+from typing import Any
+
+from sealegs.kube.objects import Endpoints, Pod, parse_endpoints, parse_node, parse_pdb, parse_pod
+from sealegs.timeline import Timeline
+
+Json = Mapping[str, Any]
+
+
+class Changes:
+    """What watches report: noted when it differs from what was noted last, and kept for who asks.
+
+    A kubelet touches its node every few seconds; that alone says nothing.
+    """
+
+    def __init__(self, timeline: Timeline, *, on_pod: Callable[[Pod], None]) -> None:
+        """Note changes in `timeline`; `on_pod` is told of each pod that is there."""
+        self._timeline = timeline
+        self._on_pod = on_pod
+        self._lock = Lock()
+        self._noted: dict[tuple[str, str], Json] = {}
+        self._pods: dict[str, Pod] = {}
+        self._mesh: dict[str, Pod] = {}
+        self._slices: dict[str, Endpoints] = {}
+
+    @property
+    def pods(self) -> list[Pod]:
+        """The stack's pods that are there now."""
+        with self._lock:
+            return list(self._pods.values())
+
+    @property
+    def mesh_pods(self) -> list[Pod]:
+        """The mesh's own pods that are there now."""
+        with self._lock:
+            return list(self._mesh.values())
+
+    def pod(self, change: str, item: Json) -> None:
+        """A pod of the stack changed."""
+        pod = parse_pod(item)
+        self._keep(self._pods, change, pod)
+        known = {"name": pod.name, "uid": pod.uid, "app": pod.app, "node": pod.node, "phase": pod.phase}
+        state = {**known, "ready": pod.ready, "deleting": pod.deleting}
+        # What changed is the pod, not the word for it: after "added" the same again is nothing new.
+        self._note("pod", pod.uid, {**state, "reason": pod.disruption}, event=change)
+        if change != "deleted":
+            self._on_pod(pod)
+
+    def mesh_pod(self, change: str, item: Json) -> None:
+        """A pod of the mesh changed: kept, not noted."""
+        self._keep(self._mesh, change, parse_pod(item))
+
+    def node(self, change: str, item: Json) -> None:
+        """A node changed. One that is no more is neither ready nor has it GPUs."""
+        node = parse_node(item)
+        there = change != "deleted"
+        state = {"ready": node.ready and there, "gpus_allocatable": node.gpus if there else 0}
+        self._note("node", node.name, {"name": node.name, **state, "unschedulable": not node.schedulable})
+
+    def pdb(self, change: str, item: Json) -> None:
+        """A disruption budget changed. One that is no more asks for nothing."""
+        pdb = parse_pdb(item)
+        there = int(change != "deleted")
+        counts = {
+            "current_healthy": there * pdb.current_healthy,
+            "desired_healthy": there * pdb.desired_healthy,
+            "disruptions_allowed": there * pdb.disruptions_allowed,
+            "expected_pods": there * pdb.expected_pods,
+        }
+        self._note("pdb", pdb.name, {"name": pdb.name, "app": pdb.app, **counts})
+
+    def endpoints(self, change: str, item: Json) -> None:
+        """A slice of a service's endpoints changed: noted is the service, all of its slices together."""
+        one = parse_endpoints(item)
+        with self._lock:
+            self._slices.pop(item["metadata"]["uid"], None)
+            if change != "deleted":
+                self._slices[item["metadata"]["uid"]] = one
+            slices = [each for each in self._slices.values() if each.service == one.service]
+        ready = sorted(name for each in slices for name in each.ready)
+        terminating = sorted(name for each in slices for name in each.terminating)
+        self._note(
+            "endpoints", one.service, {"name": one.service, "ready": ready, "terminating": terminating}
+        )
+
+    def _keep(self, pods: dict[str, Pod], change: str, pod: Pod) -> None:
+        with self._lock:
+            pods.pop(pod.uid, None)
+            if change != "deleted":
+                pods[pod.uid] = pod
+
+    def _note(self, kind: str, key: str, state: Json, *, event: str | None = None) -> None:
+        """Write a state down unless it is what was written last."""
+        with self._lock:
+            if self._noted.get((kind, key)) == state and event != "deleted":
+                return
+            self._noted[kind, key] = state
+            self._timeline.note(kind, **state, **({"event": event} if event else {}))

@@ -1,0 +1,236 @@
+"""One run from open to close. Evidence first: judgement reads the folder, not this module's memory."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sealegs import evidence, experiment, identity, stack, tables
+from sealegs.cluster import Cluster
+from sealegs.errors import ClusterError
+from sealegs.heal import undo_all
+from sealegs.judge import judge
+from sealegs.kube import lease
+from sealegs.kube.api import Api, connect
+from sealegs.recorder import Recorder
+from sealegs.scenario import Scenario, root_of
+from sealegs.timeline import Timeline
+from sealegs.traffic import schedule
+from sealegs.traffic.load import BOOT_S, Load
+from sealegs.traffic.load import start as start_load
+from sealegs.verdict import Verdict
+from sealegs.waiting import TIMEOUTS, now_ns, wait_until
+
+LOOK_EVERY_S = 0.05
+TELL_EVERY_S = 10.0
+
+Say = Callable[[str], None]
+
+
+def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", say: Say = lambda _: None) -> Verdict:
+    """Test a scenario's claim on a cluster: the whole flow.
+
+    Raises:
+        ClusterError: nothing could be begun: the cluster has not opted in, or another run holds it. Whatever
+            goes wrong later is in the evidence, and the verdict says so.
+    """
+    with open_run(scenario, cluster, door=door, say=say) as run:
+        run.baseline()
+        run.inject() if scenario.experiment else run.hold()
+        run.recover()
+    return judge(run.run_dir)
+
+
+@contextmanager
+def open_run(
+    scenario: Scenario, cluster: Cluster, *, door: str, say: Say = lambda _: None
+) -> Iterator["Run"]:
+    """A run with its identity on disk. At the end of the block it is closed, whatever happened in it.
+
+    An error of the environment in the block ends the run early; it is noted in the evidence and not raised.
+
+    Raises:
+        ClusterError: as `execute`.
+    """
+    stack.require_opt_in(cluster)
+    api = connect(cluster.kubeconfig, context=cluster.context)
+    started, zero_ns = datetime.now(UTC), now_ns()
+    root = root_of(scenario.path)
+    run_id = evidence.run_id_of(scenario.name, started=started, seed=scenario.seed)
+    lost: list[str] = []
+    with lease.held(api, holder=run_id, on_lost=lost.append):
+        document = identity.identify(
+            scenario, cluster, api, run_id=run_id, started=started, zero_ns=zero_ns, root=root, door=door
+        )
+        run_dir = evidence.make_run_dir(root, run_id=run_id)
+        evidence.write_json(run_dir / "run.json", document)
+        shutil.copy(scenario.path, run_dir / "scenario.toml")
+        if scenario.experiment:
+            shutil.copy(scenario.experiment, run_dir / "experiment.json")
+        timeline = Timeline(run_dir, zero_ns=zero_ns)
+        run = Run(scenario, cluster, api, run_dir, document, timeline, say)
+        say(f"run {run_id}")
+        try:
+            yield run
+        except (ClusterError, TimeoutError) as error:
+            run.note_error(str(error))
+        except KeyboardInterrupt:
+            run.note_error("interrupted")
+        finally:
+            for why in lost:
+                run.note_error(why)
+            run.close()
+
+
+@dataclass
+class Run:
+    """A run that is going on. Its parts are called in their order: baseline, inject or hold, recover."""
+
+    scenario: Scenario
+    cluster: Cluster
+    api: Api
+    run_dir: Path
+    document: dict[str, Any]
+    timeline: Timeline
+    say: Say
+    load: Load | None = None
+    load_s: float = 0.0
+    recorder: Recorder | None = None
+    phase: str = "opening"
+    _parts: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def zero_ns(self) -> int:
+        """The zero of the run's times on the monotonic clock."""
+        return int(self.document["started_monotonic_ns"])
+
+    def baseline(self) -> None:
+        """The stack stands, load runs, and what is normal has been measured: the fault's phase begins."""
+        scenario = self.scenario
+        self.say("applying the stack")
+        stands = stack.apply(self.cluster, overlay=scenario.stack_overlay, mutant=scenario.stack_mutant)
+        self.document = identity.with_stack(self.document, stands)
+        evidence.write_json(self.run_dir / "run.json", self.document)
+        self.recorder = self._parts.enter_context(
+            Recorder(
+                self.api,
+                self.run_dir,
+                timeline=self.timeline,
+                zero_ns=self.zero_ns,
+                namespace=stack.NAMESPACE,
+                load_status=lambda: self.load.status() if self.load else None,
+            )
+        )
+        self._start_load()
+        phases = scenario.phases
+        self._mark_at("warmup", self.load_s)
+        self._mark_at("baseline", self.load_s + phases.warmup_s)
+        self._mark_at("fault", self.load_s + phases.warmup_s + phases.baseline_s)
+
+    def inject(self) -> None:
+        """The experiment was played to its end: fault, hold, undo.
+
+        Raises:
+            TimeoutError: it took longer than the fault's phase may; its rollbacks were played.
+        """
+        path = self.run_dir / "experiment.json"
+        played = experiment.Played(self.run_dir, path, variables=self.scenario.experiment_vars)
+        self._parts.callback(played.stop)
+        limit_s = self.scenario.phases.fault_s_max
+        try:
+            self._wait(lambda: played.ended, limit_s=limit_s, what="the experiment to end")
+        finally:
+            played.stop()
+
+    def hold(self) -> None:
+        """A fault's time passed without a fault."""
+        phases = self.scenario.phases
+        until_s = self.load_s + phases.warmup_s + phases.baseline_s + phases.fault_s_max
+        self._wait(
+            lambda: self.timeline.now_s >= until_s, limit_s=phases.fault_s_max + 1, what="the hold to pass"
+        )
+
+    def recover(self) -> None:
+        """Load walked its schedule to the end and every answer came, or its deadline did."""
+        if self.scenario.experiment:
+            for failure in experiment.failures(self.run_dir):
+                self.note_error(failure)
+        self._mark_at("recovery", 0.0)
+        left_s = self.load_s + self.scenario.phases.duration_s - self.timeline.now_s
+        assert self.load is not None  # noqa: S101  recovery comes after the baseline
+        self._wait(
+            lambda: self.load is not None and not self.load.alive,
+            limit_s=max(0.0, left_s) + TIMEOUTS.load_drained_s,
+            what="load to end",
+        )
+        self.load.wait(TIMEOUTS.load_drained_s)
+        self._mark_at("end", 0.0)
+
+    def note_error(self, message: str) -> None:
+        """Something of the suite or of its environment went wrong: the run cannot be trusted."""
+        self.timeline.note("error", where=self.phase, message=message)
+        self.say(f"error in {self.phase}: {message}")
+
+    def close(self) -> None:
+        """Load has ended, the fault is undone, the recorder has stopped, tables are closed."""
+        if self.load is not None:
+            self.load.stop()
+        try:
+            self._parts.close()
+            for told in undo_all(self.api, self.run_dir):
+                self.note_error(f"left by the experiment: {told}")
+        except (ClusterError, TimeoutError) as error:
+            self.note_error(str(error))
+        self.timeline.close()
+        tables.close_tables(self.run_dir)
+
+    def _start_load(self) -> None:
+        """The schedule is on disk and the processes that send it are starting."""
+        self.load_s = self.timeline.now_s + BOOT_S
+        planned = schedule.make(self.scenario, start_s=self.load_s)
+        schedule.write(planned, self.run_dir / "schedule.parquet")
+        dropped = schedule.dropped_of(planned)
+        self.say(f"{planned.num_rows} requests planned, {dropped} do not fit the model's context")
+        self.load = start_load(
+            self.run_dir,
+            scenario=self.scenario,
+            gateway_url=self.cluster.gateway_url,
+            api_key=stack.api_key(self.cluster),
+            started_monotonic_ns=self.zero_ns,
+        )
+
+    def _mark_at(self, name: str, t_s: float) -> None:
+        """A phase begins, at a moment or at once if that is past."""
+        limit_s = max(0.0, t_s - self.timeline.now_s) + 1
+        self._wait(lambda: self.timeline.now_s >= t_s, limit_s=limit_s, what=f"phase {name}")
+        self.phase = name
+        self.timeline.note("phase", name=name)
+        self.say(f"{name} · {self._load_told()}")
+
+    def _wait(self, condition: Callable[[], bool], *, limit_s: float, what: str) -> None:
+        """A condition holds; meanwhile load and recorder live, and now and then it is said how it goes."""
+        told_s = self.timeline.now_s
+
+        def look() -> bool:
+            nonlocal told_s
+            if self.load is not None:
+                self.load.raise_if_dead()
+            if self.recorder is not None:
+                self.recorder.raise_if_broken()
+            if self.timeline.now_s - told_s >= TELL_EVERY_S:
+                told_s = self.timeline.now_s
+                self.say(f"{self.phase} · {self._load_told()}")
+            return condition()
+
+        wait_until(look, ready=bool, limit_s=limit_s, every_s=LOOK_EVERY_S, what=what)
+
+    def _load_told(self) -> str:
+        """How load goes, in words."""
+        status = self.load.status() if self.load else None
+        if status is None:
+            return "load is starting"
+        bad = sum(count for word, count in status["outcomes"].items() if word != "ok")
+        return f"{status['sent']} of {status['planned']} sent, {status['in_flight']} in flight, {bad} bad"
