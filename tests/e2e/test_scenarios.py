@@ -1,0 +1,46 @@
+"""`pytest -m e2e`, one of the three doors: every scenario is run and must end as it says.
+
+A claim that is refuted is a failure. A run that cannot be trusted or decides nothing is an error, for the
+claim was not tested.
+"""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from sealegs.cluster import Cluster
+from sealegs.doors import present
+from sealegs.evidence import RUNS
+from sealegs.run import execute
+from sealegs.scenario import Scenario, load_scenario
+from sealegs.verdict import Verdict, is_as_expected
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = sorted((ROOT / "scenarios").rglob("*.toml"))
+
+Tested = tuple[Scenario, Verdict]
+
+
+@pytest.fixture(params=SCENARIOS, ids=lambda path: path.stem)
+def tested(request: pytest.FixtureRequest, cluster: Cluster) -> Tested:
+    """A scenario and the verdict of a run of it, made now."""
+    scenario = load_scenario(request.param)
+    verdict = execute(scenario, cluster, door="pytest", say=_say)
+    present(ROOT / RUNS / verdict.run_id, verdict, out=sys.stdout)
+    if scenario.expect.verdict == "PASS" and verdict.verdict in {"INVALID", "INCONCLUSIVE"}:
+        pytest.fail(f"{verdict.verdict}, the claim was not tested: {'; '.join(verdict.reasons)}")
+    return scenario, verdict
+
+
+def test_scenario_ends_as_it_says(tested: Tested) -> None:
+    """A sound system keeps its promise; a planted defect is found, and for the reason that was planted."""
+    scenario, verdict = tested
+
+    assert is_as_expected(verdict, scenario.expect), f"{verdict.verdict}: {'; '.join(verdict.reasons)}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"sealegs: {text}\n")

@@ -1,0 +1,129 @@
+"""Runs the real Locust child on a schedule that a test writes down, and reads the evidence that it leaves."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sealegs.evidence import read_lines
+from sealegs.scenario import Deadlines, Expect, Phases, Scenario, Traffic
+from sealegs.tables import SCHEDULE
+from sealegs.traffic import load, schedule
+
+ROOT = Path(__file__).parents[2]
+END_LIMIT_S = 60.0
+BOOT_S = 5.0
+API_KEY = "test-key"
+PATIENT = Deadlines(connect_s=5, first_token_s=20, gap_s=20, total_s=60)
+
+
+@dataclass(frozen=True)
+class Drive:
+    """One run of load: where its evidence is, and the zero of its times."""
+
+    run_dir: Path
+    zero_ns: int
+    load: load.Load
+
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """Rows by request id; AssertionError when a request has two."""
+        rows = read_lines(self.run_dir / "requests.jsonl").records
+        found = {row["request_id"]: row for row in rows}
+        assert len(found) == len(rows)
+        return found
+
+    def chunks_ns(self) -> dict[str, list[int]]:
+        """Absolute receive stamps of each request's tokens."""
+        chunks = read_lines(self.run_dir / "chunks.jsonl").records
+        return {one["request_id"]: list(self._absolute_ns(one["t_us"])) for one in chunks}
+
+    def document(self, name: str) -> dict[str, Any]:
+        """A JSON document of the run."""
+        document: dict[str, Any] = json.loads((self.run_dir / name).read_text())
+        return document
+
+    def _absolute_ns(self, t_us: Sequence[int]) -> Iterator[int]:
+        at_us = 0
+        for delta_us in t_us:
+            at_us += delta_us
+            yield self.zero_ns + at_us * 1000
+
+
+@contextmanager
+def driving(
+    run_dir: Path,
+    url: str,
+    *,
+    offsets_s: Sequence[float],
+    tokens: int = 8,
+    deadlines: Deadlines = PATIENT,
+    in_flight_max: int = 100,
+    processes: int = 1,
+) -> Iterator[Drive]:
+    """Load on its way: a request of `tokens` tokens at each offset from `BOOT_S` after the call."""
+    run_dir.mkdir(exist_ok=True)
+    zero_ns = time.monotonic_ns()
+    write_schedule(run_dir, [BOOT_S + offset_s for offset_s in offsets_s], tokens=tokens)
+    scenario = scenario_of(deadlines=deadlines, in_flight_max=in_flight_max)
+    started = load.start(
+        run_dir,
+        scenario=scenario,
+        gateway_url=url,
+        api_key=API_KEY,
+        started_monotonic_ns=zero_ns,
+        processes=processes,
+    )
+    try:
+        yield Drive(run_dir, zero_ns, started)
+    finally:
+        started.stop()
+
+
+def write_schedule(run_dir: Path, times_s: Sequence[float], *, tokens: int) -> None:
+    """A schedule of equal requests; prompts grow so that none is like another."""
+    rows = [
+        {
+            "request_id": f"r{number:06d}",
+            "intended_s": round(at_s, 6),
+            "prompt_tokens": 1 + 50 * number,
+            "output_tokens": tokens,
+            "profile": "chat",
+            "model_type": "default",
+        }
+        for number, at_s in enumerate(times_s)
+    ]
+    schedule.write(pa.Table.from_pylist(rows, schema=SCHEDULE), run_dir / "schedule.parquet")
+
+
+def scenario_of(*, deadlines: Deadlines = PATIENT, in_flight_max: int = 100) -> Scenario:
+    """A scenario of which load uses the traffic only."""
+    return Scenario(
+        name="load",
+        path=ROOT / "scenarios" / "load.toml",
+        title="",
+        claim="",
+        seed=0,
+        stack_overlay="kind",
+        stack_mutant=None,
+        traffic=Traffic(
+            locustfile=ROOT / "locustfiles" / "chat.py",
+            profile="chat",
+            arrivals="poisson",
+            rate_rps=10,
+            in_flight_max=in_flight_max,
+            context_tokens_max=8192,
+            deadlines=deadlines,
+        ),
+        experiment=None,
+        experiment_vars={},
+        phases=Phases(warmup_s=0, baseline_s=1, fault_s_max=1, recovery_s=1),
+        objectives=(),
+        invariants=(),
+        recovery=None,
+        expect=Expect(),
+    )

@@ -1,0 +1,206 @@
+"""The run page, drawn from made-up runs of every kind."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.golden.make_run import make_run
+
+from sealegs import evidence
+from sealegs.errors import ScenarioError
+from sealegs.judge import judge
+from sealegs.report import render
+
+CASES = ("pass", "fail-truncated", "inconclusive-thin", "killed")  # each verdict word once
+PAGE_BYTES_MAX = 250_000
+
+
+class Outline(HTMLParser):
+    """Elements that are open and were never closed, addresses, ids and words of a page."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self.elements: set[str] = set()
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element and what it points to."""
+        self.elements.add(tag)
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href", "action", "data"}]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note an element that closes itself."""
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        """Close an element: it must be the one opened last."""
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        """Collect what is read."""
+        if "style" not in self.open:
+            self.words += data.split()
+
+
+def outline(page: str) -> Outline:
+    """A parsed page."""
+    parsed = Outline()
+    parsed.feed(page)
+    parsed.close()
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Every made-up run, judged and drawn."""
+    root = tmp_path_factory.mktemp("runs")
+    made = {case: make_run(root, case=case) for case in CASES}
+    for run_dir in made.values():
+        judge(run_dir)
+        render(run_dir)
+    return made
+
+
+def page_of(run_dir: Path) -> str:
+    """The page as text."""
+    return (run_dir / "report.html").read_text(encoding="utf-8")
+
+
+def verdict_of(run_dir: Path) -> dict[str, Any]:
+    """The verdict that a page shows."""
+    document: dict[str, Any] = json.loads((run_dir / "verdict.json").read_bytes())
+    return document
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_page_stands_alone(runs: dict[str, Path], case: str) -> None:
+    """No address leaves the run's folder, nothing is loaded or run, and every link and anchor is there."""
+    parsed = outline(page_of(runs[case]))
+
+    assert parsed.open == []
+    assert parsed.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
+    assert "http" not in "".join(parsed.addresses)
+    assert "url(" not in page_of(runs[case]).replace("url(#hatch)", "")
+    for address in parsed.addresses:
+        if address.startswith("#"):
+            assert address[1:] in parsed.ids
+        else:
+            assert (runs[case] / address).is_file()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_page_is_small_and_the_same_each_time(runs: dict[str, Path], case: str, tmp_path: Path) -> None:
+    """A run of 1,500 requests fits in 250 kB, and drawing it again, elsewhere, gives the same bytes."""
+    copy = shutil.copytree(runs[case], tmp_path / runs[case].name)
+    (copy / "report.html").unlink()
+
+    assert len(page_of(runs[case]).encode()) <= PAGE_BYTES_MAX
+    assert render(copy).read_bytes() == (runs[case] / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_verdict_is_said_in_words(runs: dict[str, Path], case: str) -> None:
+    """The word comes first in the title and on the page, then the reasons; every claim has its own word."""
+    document = verdict_of(runs[case])
+    page = page_of(runs[case])
+    parsed = outline(page)
+    text = " ".join(parsed.words)
+
+    assert f"<title>{document['verdict']} · " in page
+    assert document["verdict"] in parsed.words[:8]
+    for reason in document["reasons"]:
+        assert " ".join(reason.split()) in text
+    claims = [*document["objectives"], *document["invariants"]]
+    for claim in claims:
+        assert claim["name"] in text
+    for word in {claim["verdict"] for claim in claims}:
+        assert word in parsed.words
+    valid = sum(check["ok"] for check in document["validity"]["checks"])
+    assert f": {valid} of {len(document['validity']['checks'])} run checks" in text
+
+
+def test_every_lost_request_is_named(runs: dict[str, Path]) -> None:
+    """Each request that was cut is in the table, with how far it got."""
+    document = verdict_of(runs["fail-truncated"])
+    cut = next(one for one in document["invariants"] if one["verdict"] == "FAIL")["request_ids"]
+    page = page_of(runs["fail-truncated"])
+
+    assert cut
+    for request_id in cut:
+        assert re.search(rf'<th scope="row">{request_id}</th>.*abort', page)
+
+
+def test_the_fault_and_its_story_are_drawn(runs: dict[str, Path]) -> None:
+    """All five states, the band, the refused and the granted eviction, and what became of the pod."""
+    page = page_of(runs["pass"])
+
+    for state in ("armed", "injected", "landed", "undone", "gone"):
+        assert re.search(rf'class="mark-name">{state} ', page)
+    assert 'class="hatched"' in page
+    for told in (
+        "eviction refused (429)",
+        "eviction granted (201)",
+        "told to stop",
+        "cordoned",
+        "schedulable again",
+    ):
+        assert told in page
+
+
+def test_a_killed_run_says_where_its_evidence_ends(runs: dict[str, Path]) -> None:
+    """What was never recorded is a gap with a mark at its edge."""
+    assert "evidence ends" in page_of(runs["killed"])
+    assert "evidence ends" not in page_of(runs["pass"])
+
+
+@pytest.mark.parametrize("missing", [("requests.parquet",), ("samples.jsonl", "timeline.jsonl")])
+def test_a_run_without_some_of_its_evidence_still_has_a_page(
+    runs: dict[str, Path], tmp_path: Path, missing: tuple[str, ...]
+) -> None:
+    """Judged again without those files it is INVALID, and the page says so."""
+    copy = shutil.copytree(runs["pass"], tmp_path / "run")
+    for name in missing:
+        (copy / name).unlink()
+    judge(copy)
+
+    parsed = outline(render(copy).read_text(encoding="utf-8"))
+
+    assert parsed.open == []
+    assert "INVALID" in parsed.words
+
+
+def test_what_a_run_recorded_is_text_and_never_markup(runs: dict[str, Path], tmp_path: Path) -> None:
+    """A name with markup in it is shown as it is."""
+    copy = shutil.copytree(runs["pass"], tmp_path / "run")
+    evil = "<script>alert(1)</script>"
+    with evidence.JsonLines(copy / "timeline.jsonl") as timeline:
+        timeline.append({"t_s": 94.0, "kind": "error", "where": evil, "message": evil})
+    judge(copy)
+
+    parsed = outline(render(copy).read_text(encoding="utf-8"))
+
+    assert "script" not in parsed.elements
+    assert evil in " ".join(parsed.words)
+
+
+def test_a_run_that_was_not_judged_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
+    """The message names the command that judges it."""
+    copy = shutil.copytree(runs["pass"], tmp_path / "run")
+    (copy / "verdict.json").unlink()
+
+    with pytest.raises(ScenarioError, match="sealegs judge"):
+        render(copy)

@@ -1,0 +1,141 @@
+"""Counting: every intended request is eligible, and whatever is not known to be good is bad."""
+
+import math
+import random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealegs import tables
+from sealegs.facts import Interval
+from sealegs.scenario import Objective
+from sealegs.slo import Fates, ObjectiveResult, decide, fates_of, phase_counts
+
+PHASES = (
+    Interval(name="warmup", start_s=0.0, end_s=10.0),
+    Interval(name="baseline", start_s=10.0, end_s=20.0),
+    Interval(name="fault", start_s=20.0, end_s=30.0),
+    Interval(name="recovery", start_s=30.0, end_s=None),
+)
+SUCCESS = Objective(name="s", sli="success", phase="run", target=0.9)
+TTFT = Objective(name="t", sli="ttft", phase="run", limit_s=1.0, target=0.9)
+
+
+def planned(*times_s: float) -> pa.Table:
+    """A schedule of requests r0, r1, … at these times."""
+    rows = [{"request_id": f"r{number}", "intended_s": t_s} for number, t_s in enumerate(times_s)]
+    return pa.Table.from_pylist(rows, schema=tables.SCHEDULE)
+
+
+def row(request_id: str, intended_s: float, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any column
+    """The row of a request that was answered half a second after its time, but for the changes."""
+    good = {
+        "request_id": request_id,
+        "intended_s": intended_s,
+        "sent_s": intended_s,
+        "first_token_s": intended_s + 0.5,
+        "end_s": intended_s + 1.0,
+        "outcome": "ok",
+        "tokens_received": 10,
+        "pod": "a",
+    }
+    return good | changes
+
+
+def fates(schedule: pa.Table, *rows: dict[str, Any]) -> Fates:
+    """What became of a schedule by these rows."""
+    return fates_of(schedule, pa.Table.from_pylist(list(rows), schema=tables.REQUESTS), PHASES)
+
+
+def bad(result: ObjectiveResult) -> tuple[int, int, tuple[str, ...]]:
+    """The numbers a verdict rests on."""
+    return result.n, result.bad, result.request_ids
+
+
+@pytest.mark.parametrize("objective", [SUCCESS, TTFT])
+@pytest.mark.parametrize(
+    "outcome", ["http_5xx", "refused", "cut_fin", "no_finish", "cut_by_us", "cap_refused", "deadline_total"]
+)
+def test_any_outcome_but_ok_is_bad(objective: Objective, outcome: str) -> None:
+    """Goodput of the survivors hides failures; here each failed request is bad in every objective."""
+    seen = fates(planned(11, 12), row("r0", 11), row("r1", 12, outcome=outcome))
+
+    assert bad(decide(seen, objective)) == (2, 1, ("r1",))
+
+
+@pytest.mark.parametrize("objective", [SUCCESS, TTFT])
+def test_a_request_without_a_row_is_bad(objective: Objective) -> None:
+    """A killed load process is a hole, not silence."""
+    seen = fates(planned(11, 12), row("r0", 11))
+
+    assert bad(decide(seen, objective)) == (2, 1, ("r1",))
+    assert phase_counts(seen, PHASES)[1].outcomes == {"hole": 1, "ok": 1}
+    assert phase_counts(seen, PHASES)[1].sent == 1
+
+
+@pytest.mark.parametrize(
+    ("first_token_s", "is_bad"), [(12.0, False), (12.000001, True), (None, True), (math.nan, True)]
+)
+def test_time_to_first_token_counts_from_the_intended_time(
+    first_token_s: float | None, *, is_bad: bool
+) -> None:
+    """Sent late and answered at once is late; no first token, or one that is no number, is bad."""
+    seen = fates(planned(11), row("r0", 11, sent_s=11.9, first_token_s=first_token_s))
+
+    assert decide(seen, TTFT).bad == is_bad
+    assert decide(seen, SUCCESS).bad == 0
+
+
+@pytest.mark.parametrize(
+    ("intended_s", "phase"),
+    [(0, "warmup"), (9.999, "warmup"), (10, "baseline"), (20, "fault"), (30, "recovery"), (999, "recovery")],
+)
+def test_a_request_belongs_to_the_phase_of_its_intended_time(intended_s: float, phase: str) -> None:
+    """Whenever it was sent or answered; a phase holds its start, not its end, an open one the rest."""
+    seen = fates(planned(intended_s), row("r0", intended_s, sent_s=intended_s + 15, end_s=intended_s + 20))
+
+    assert seen.phase.tolist() == [phase]
+
+
+def test_the_run_is_everything_after_warmup() -> None:
+    """Warm-up counts in no objective."""
+    seen = fates(planned(5, 15, 25, 35))
+
+    assert bad(decide(seen, SUCCESS)) == (3, 3, ("r1", "r2", "r3"))
+
+
+def test_rows_that_cannot_be_are_counted() -> None:
+    """Two rows of one request, a row of none, a row that moved: noted for the judge, not merged away."""
+    seen = fates(planned(11, 12), row("r0", 11), row("r0", 11), row("r1", 12.5), row("r9", 13))
+
+    assert (seen.twice, seen.unknown, seen.moved_s_max) == (1, 1, 0.5)
+
+
+def test_nothing_at_all_can_be_counted() -> None:
+    """Zero requests and zero rows are zero of zero, which decides nothing."""
+    result = decide(fates(planned()), SUCCESS)
+
+    assert (result.n, result.bad, result.good_share, result.verdict) == (0, 0, None, "INCONCLUSIVE")
+
+
+@given(st.lists(st.sampled_from(["ok", "http_5xx", "hole", "slow"]), max_size=40), st.randoms())
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_rows_changes_nothing(outcomes: list[str], order: random.Random) -> None:
+    """Rows are written as requests end; the result is a function of what they are."""
+    schedule = planned(*(11 + number / 10 for number in range(len(outcomes))))
+    rows = [
+        row(
+            f"r{number}",
+            11 + number / 10,
+            **({"first_token_s": 99.0} if outcome == "slow" else {"outcome": outcome}),
+        )
+        for number, outcome in enumerate(outcomes)
+        if outcome != "hole"
+    ]
+    shuffled = order.sample(rows, len(rows))
+
+    assert decide(fates(schedule, *shuffled), TTFT) == decide(fates(schedule, *rows), TTFT)
+    assert decide(fates(schedule, *rows), TTFT).bad == len(outcomes) - outcomes.count("ok")

@@ -1,0 +1,77 @@
+"""What counts as a complete stack, on objects as the API server lists them."""
+
+from typing import Any
+
+import pytest
+
+from sealegs import rollout
+
+
+def deployment(*, wanted: int = 3, ready: int = 3, updated: int = 3, replicas: int = 3, seen: int = 2) -> Any:  # noqa: ANN401  JSON
+    """A deployment with these counts, at generation 2."""
+    status = {
+        "observedGeneration": seen,
+        "replicas": replicas,
+        "updatedReplicas": updated,
+        "readyReplicas": ready,
+    }
+    return {
+        "kind": "Deployment",
+        "metadata": {"name": "d", "generation": 2},
+        "spec": {"replicas": wanted},
+        "status": status,
+    }
+
+
+def pod(name: str = "p", *, node: str = "a", app: str = "x", ready: bool = True, ending: bool = False) -> Any:  # noqa: ANN401  JSON
+    """A running pod."""
+    said = {"type": "Ready", "status": "True" if ready else "False", "message": "" if ready else "not yet"}
+    metadata = {"name": name, "labels": {"app": app}} | ({"deletionTimestamp": "now"} if ending else {})
+    status = {"phase": "Running", "conditions": [said]}
+    return {"kind": "Pod", "metadata": metadata, "spec": {"nodeName": node}, "status": status}
+
+
+def test_a_complete_stack_has_no_problem() -> None:
+    """As many ready and updated pods as wanted, none ending: complete."""
+    assert list(rollout.problems([deployment(), pod("p1"), pod("p2"), pod("p3")])) == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        ([deployment(seen=1)], "d: not looked at yet"),
+        ([deployment(ready=2)], "d: 3 wanted"),
+        ([deployment(updated=2)], "d: 3 wanted"),
+        ([deployment(replicas=4)], "d: 3 wanted"),
+        ([pod(ending=True)], "p: ending"),
+        ([pod(ready=False)], "p: not yet"),
+    ],
+)
+def test_each_incompleteness_is_named(objects: list[Any], said: str) -> None:
+    """An old generation, too few or too many pods, one that ends or is not ready: each is a line."""
+    assert [line.startswith(said) for line in rollout.problems(objects)] == [True]
+
+
+def test_a_waiting_container_says_why() -> None:
+    """A pod that cannot start is reported with what its kubelet says, not with a bare phase."""
+    stuck = pod(ready=False)
+    stuck["status"]["containerStatuses"] = [{"state": {"waiting": {"reason": "ErrImageNeverPull"}}}]
+
+    assert list(rollout.problems([stuck])) == ["p: ErrImageNeverPull"]
+
+
+def test_pods_beyond_an_even_share_are_surplus() -> None:
+    """Three pods belong on three nodes: the second one on a node is surplus, of each app by itself."""
+    placed = [pod("p1", node="a"), pod("p2", node="a"), pod("p3", node="b"), pod("q1", node="a", app="y")]
+
+    assert rollout.crowded(placed, places=3) == ["p2"]
+    assert rollout.crowded(placed, places=2) == []
+
+
+def test_the_sidecar_is_native_when_it_is_an_init_container() -> None:
+    """The proxy's place in the pod is the mode; without one there is none."""
+    native, classic = pod(), pod()
+    native["spec"]["initContainers"] = [{"name": "istio-init"}, {"name": "istio-proxy"}]
+    classic["spec"]["containers"] = [{"name": "istio-proxy"}]
+
+    assert [rollout.sidecar_mode([one]) for one in (native, classic, pod())] == ["native", "classic", "none"]
