@@ -74,15 +74,30 @@ def active_run() -> ActiveRun:
     return open_run_of(Path(named))
 
 
+def environment_of(run_dir: Path) -> dict[str, str]:
+    """Variables by which an experiment's steps find a run: ours, and those of chaostoolkit-kubernetes."""
+    cluster = _document(run_dir)["cluster"]
+    return {
+        RUN_DIR: str(run_dir.resolve()),
+        "KUBECONFIG": str(Path(cluster["kubeconfig"]).expanduser()),
+        "KUBERNETES_CONTEXT": cluster["context"],
+    }
+
+
 def open_run_of(run_dir: Path) -> ActiveRun:
     """A run's folder as an active run. ClusterError when its run.json cannot be read."""
-    run = evidence.read_json(run_dir / "run.json")
-    if run is None:
-        raise ClusterError(f"{run_dir / 'run.json'} is absent or not readable")
+    run = _document(run_dir)
     cluster = run["cluster"]
     return ActiveRun(
         run_dir=run_dir,
         run=run,
-        api=connect(Path(cluster["kubeconfig"]), context=cluster["context"]),
+        api=connect(Path(cluster["kubeconfig"]).expanduser(), context=cluster["context"]),
         timeline=Timeline(run_dir, zero_ns=run["started_monotonic_ns"]),
     )
+
+
+def _document(run_dir: Path) -> dict[str, Any]:
+    run = evidence.read_json(run_dir / "run.json")
+    if run is None:
+        raise ClusterError(f"{run_dir / 'run.json'} is absent or not readable")
+    return run

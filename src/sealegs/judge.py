@@ -1,7 +1,7 @@
 """Judging a run folder: read what is there, decide, write ``verdict.json``. Needs no cluster and no clock."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,15 @@ from sealegs.scenario import load_scenario
 from sealegs.verdict import Verdict, decide
 
 TRUTH_PREFIX = b'{"truth":1'
+# What judgement reads of each kind of timeline record, without which a line counts as torn.
+TIMELINE_KEYS = {
+    "phase": {"name"},
+    "fault": {"state"},
+    "pod": {"name"},
+    "pdb": {"app", "current_healthy", "desired_healthy"},
+    "node": {"name"},
+}
+RUN_KEYS = {"run_id", "scenario", "started_monotonic_ns"}
 TRUTH_KEYS = {"request_id", "pod", "received_s", "end_s", "tokens"}
 
 
@@ -33,11 +42,13 @@ def read_facts(run_dir: Path) -> Facts:
         ScenarioError: as `judge`.
     """
     run = evidence.read_json(run_dir / "run.json")
-    if run is None or "run_id" not in run:
-        raise ScenarioError([f"{run_dir / 'run.json'}:1: absent or not readable: this is not a run's folder"])
+    if run is None or not run.keys() >= RUN_KEYS:
+        raise ScenarioError(
+            [f"{run_dir / 'run.json'}:1: absent or without {', '.join(sorted(RUN_KEYS))}: not a run's folder"]
+        )
     scenario = load_scenario(run_dir / "scenario.toml", name=run["scenario"], files_exist=False)
-    timeline, timeline_torn = _records(run_dir / "timeline.jsonl", keys={"kind"})
-    samples, samples_torn = _records(run_dir / "samples.jsonl", keys=set())
+    timeline, timeline_torn = _records(run_dir / "timeline.jsonl", is_whole=_is_whole)
+    samples, samples_torn = _records(run_dir / "samples.jsonl", is_whole=lambda _: True)
     schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
     requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
     torn = {"timeline.jsonl": timeline_torn, "samples.jsonl": samples_torn}
@@ -58,11 +69,18 @@ def read_facts(run_dir: Path) -> Facts:
     )
 
 
-def _records(path: Path, *, keys: set[str]) -> tuple[tuple[dict[str, Any], ...], int]:
-    """Records in time order, and how many lines were torn or lacked a time or a key."""
+def _records(
+    path: Path, *, is_whole: Callable[[Mapping[str, Any]], bool]
+) -> tuple[tuple[dict[str, Any], ...], int]:
+    """Records in time order, and how many lines were torn, or lacked a time or what else makes them whole."""
     lines = evidence.read_lines(path)
-    whole = [one for one in lines.records if keys <= one.keys() and isinstance(one.get("t_s"), int | float)]
+    whole = [one for one in lines.records if isinstance(one.get("t_s"), int | float) and is_whole(one)]
     return tuple(sorted(whole, key=lambda one: one["t_s"])), lines.torn + len(lines.records) - len(whole)
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a timeline record has what judgement reads of its kind."""
+    return "kind" in record and record.keys() >= TIMELINE_KEYS.get(str(record["kind"]), set())
 
 
 def _truth(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:

@@ -84,13 +84,14 @@ def artefact(name: str, *, inputs: Iterable[str | Path], build: Callable[[Path],
     folder = artefact_path(name, inputs=inputs)
     if folder.is_dir():
         return folder
-    for leftover in cache_dir().glob(f"{name}-*.part"):
+    versions = f"{name}-{'[0-9a-f]' * HASH_CHARS}"
+    for leftover in cache_dir().glob(f"{versions}.part"):
         shutil.rmtree(leftover)
-    part = folder.with_suffix(".part")
+    part = folder.with_name(f"{folder.name}.part")
     part.mkdir()
     build(part)
     part.rename(folder)
-    for old in cache_dir().glob(f"{name}-" + "[0-9a-f]" * HASH_CHARS):
+    for old in cache_dir().glob(versions):
         if old != folder:
             shutil.rmtree(old)
     return folder

@@ -1,10 +1,14 @@
 """One way to start another program: its output goes to a log, its failure becomes a ClusterError."""
 
+import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from sealegs.errors import ClusterError
+from sealegs.waiting import now_s
 
 SHOWN_LINES_MAX = 12
 
@@ -57,24 +61,45 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, limit_s: f
     """What one program printed went into the other, and both ended well.
 
     Raises:
-        ClusterError: either failed, or both together took longer than ``limit_s`` seconds.
+        ClusterError: either could not be started or failed, or both took longer than ``limit_s`` seconds.
     """
     words = [[str(word) for word in argv] for argv in (source, sink)]
     command = " | ".join(" ".join(argv) for argv in words)
-    with subprocess.Popen(words[0], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as first:
+    with tempfile.TemporaryFile() as errors:
         try:
-            second = subprocess.run(
-                words[1], stdin=first.stdout, capture_output=True, timeout=limit_s, check=False
-            )
+            codes = _piped(words[0], words[1], errors=errors, limit_s=limit_s)
+        except FileNotFoundError as missing:
+            raise ClusterError(f"{missing.filename} is not installed or not on PATH") from missing
         except subprocess.TimeoutExpired as late:
             raise ClusterError(f"`{command}` took longer than {limit_s:.0f} s") from late
-        finally:
-            # A source whose sink has gone ends by SIGPIPE, but only if nobody else holds the pipe.
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip()[-800:]
+    # A source that ended by SIGPIPE did so because its sink had gone.
+    if failed := sorted((code for code in codes if code != 0), key=lambda code: code == -signal.SIGPIPE):
+        raise ClusterError(f"`{command}` failed ({failed[0]}): {said}")
+
+
+def _piped(
+    source: Sequence[str], sink: Sequence[str], *, errors: BinaryIO, limit_s: float
+) -> tuple[int, int]:
+    """How both ended; neither outlives the call."""
+    deadline_s = now_s() + limit_s
+    with subprocess.Popen(source, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, stderr=errors) as first:
+        try:
+            second = subprocess.run(
+                sink,
+                stdin=first.stdout,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                timeout=limit_s,
+                check=False,
+            )
             if first.stdout is not None:
+                # A source whose sink has gone ends by SIGPIPE, but only if nobody else holds the pipe.
                 first.stdout.close()
-    if codes := [code for code in (first.returncode, second.returncode) if code != 0]:
-        said = second.stderr.decode(errors="replace").strip()[-800:]
-        raise ClusterError(f"`{command}` failed ({codes[0]}): {said}")
+            return first.wait(max(0.0, deadline_s - now_s())), second.returncode
+        finally:
+            first.kill()
 
 
 def output(argv: Sequence[str | Path], *, limit_s: float = 60, env: Mapping[str, str] | None = None) -> str:

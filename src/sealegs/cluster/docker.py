@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 from sealegs.cluster import debian
-from sealegs.cluster.cache import cache_dir
-from sealegs.cluster.command import run, succeeds
+from sealegs.cluster.cache import cache_dir, log_path
+from sealegs.cluster.command import output, run, succeeds
 from sealegs.cluster.places import HERE
 from sealegs.errors import ClusterError
+from sealegs.evidence import read_json, write_json
 from sealegs.waiting import wait_until
 
 PACKAGES = (
@@ -28,6 +29,8 @@ PACKAGES = (
     "jq",
 )
 CAP_SYS_RESOURCE = 24
+# What a daemon makes outside its data folder.
+PLACES = (Path("/etc/docker"), Path("/run/docker"), Path("/run/containerd"))
 # All networks stay in 198.18.0.0/15, the range that RFC 2544 sets aside for tests.
 BRIDGE = "198.18.250.1/24"
 POOLS = [{"base": "198.18.128.0/17", "size": 24}]
@@ -60,17 +63,57 @@ def ensure(*, log: Path) -> None:
 def stop() -> None:
     """The daemon that `ensure` started is gone; a daemon of the user's own is not touched."""
     pid = _our_pid()
-    if pid is None:
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(
+            _our_pid, ready=lambda found: found is None, limit_s=60, every_s=0.2, what="dockerd to end"
+        )
+    elif answers():
         return
-    os.kill(pid, signal.SIGTERM)
-    wait_until(_our_pid, ready=lambda found: found is None, limit_s=60, every_s=0.2, what="dockerd to end")
     _pid_file().unlink(missing_ok=True)
+    _sweep()
+
+
+def _note_before() -> None:
+    """Write down what the daemon is about to change on this machine, for `_sweep` to put back.
+
+    What is noted already stands: after a daemon that was killed, what it changed is still changed.
+    """
+    if _before_file().exists():
+        return
+    policy = output(["iptables", "-S", "FORWARD"]).splitlines()[0]
+    absent = [str(place) for place in PLACES if not place.exists()]
+    write_json(_before_file(), {"forward": policy, "absent": absent})
+
+
+def _sweep() -> None:
+    """The bridge, the rules and the folders that a daemon of ours leaves behind are gone."""
+    before = read_json(_before_file())
+    if before is None:
+        return
+    succeeds(["ip", "link", "delete", "docker0"])
+    rules = [line for line in output(["iptables-save"]).splitlines() if not _is_dockers(line)]
+    run(["iptables-restore"], log=log_path("docker"), stdin=("\n".join(rules) + "\n").encode())
+    run(["iptables", *before["forward"].split()], log=log_path("docker"))
+    for place in before["absent"]:
+        shutil.rmtree(place, ignore_errors=True)
+    _before_file().unlink()
+
+
+def _is_dockers(rule: str) -> bool:
+    """Whether a line of iptables-save is a chain or a rule that the daemon made."""
+    return "docker" in rule.lower() or BRIDGE.rpartition(".")[0] in rule
+
+
+def _before_file() -> Path:
+    return cache_dir() / "dockerd-before.json"
 
 
 def _start(log: Path) -> None:
     for stale in (Path("/var/run/docker.pid"), Path("/run/docker/containerd/containerd.pid")):
         if stale.exists() and not _is_running(stale):
             stale.unlink()
+    _note_before()
     config = cache_dir() / "dockerd.json"
     config.write_text(json.dumps(_daemon_config(), indent=1))
     with (cache_dir() / "logs" / "dockerd.log").open("ab") as out:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 HERE = ROOT / "cluster"
+STACK = ROOT / "stack"
 
 
 def kubectl() -> Path:
