@@ -20,7 +20,7 @@ down: $(READY)  ## delete the cluster; the cache of built things stays
 	$(BIN)/sealegs cluster down
 
 e2e: cluster  ## every scenario, and the runs that must not pass, on the real cluster (20 min)
-	$(BIN)/pytest -m e2e
+	$(BIN)/pytest -m e2e --capture=no
 
 format: $(READY)  ## let ruff rewrite what it can
 	$(BIN)/ruff format

@@ -49,6 +49,7 @@ LAYERS = {
     "scenario": PURE,
     "slo": PURE,
     "stack": ACT,
+    "stack_images": ACT,
     "stats": PURE,
     "tables": EDGE,
     "timeline": EDGE,

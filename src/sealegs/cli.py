@@ -119,7 +119,10 @@ def heal(root: Path) -> None:
     for healed in heal_runs(root):
         count += 1
         click.echo(f"{healed.run_dir}: {'; '.join(healed.undone) or 'nothing to undo'}")
-        present(healed.run_dir, healed.verdict, out=sys.stdout)
+        if healed.verdict is not None:
+            present(healed.run_dir, healed.verdict, out=sys.stdout)
+        for problem in healed.problems:
+            click.echo(f"sealegs: it cannot be judged, delete it when you have looked: {problem}", err=True)
     click.echo(f"sealegs: {count} killed runs healed" if count else "sealegs: no killed run, nothing to heal")
 
 

@@ -15,12 +15,13 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution
 
 from sealegs import evidence
-from sealegs.active import RUN_DIR
+from sealegs.active import environment_of
 from sealegs.cluster import connect
 from sealegs.doors import present
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.experiment import RUNNER_PID
 from sealegs.judge import judge
+from sealegs.kube.api import make_default
 from sealegs.run import Run, open_run
 from sealegs.scenario import load_scenario
 from sealegs.traffic.process import die_with
@@ -30,7 +31,7 @@ EXPERIMENT_ERRORS = (ScenarioError, ClusterError, TimeoutError)
 # Chaos Toolkit calls functions of a module: what lasts from one call to the next has no other place.
 _block = ExitStack()
 _opened: list[Run] = []
-_rolling_back: list[bool] = []
+_in_method: list[bool] = []
 
 
 def before_experiment_control(context: dict[str, Any], configuration: dict[str, Any]) -> None:
@@ -47,13 +48,25 @@ def before_experiment_control(context: dict[str, Any], configuration: dict[str, 
         scenario = load_scenario(Path(str(configuration["scenario"])))
         cluster = connect(str(configuration.get("context") or "") or None)
         run = _block.enter_context(open_run(scenario, cluster, door="chaos", say=_say))
-        os.environ[RUN_DIR] = str(run.run_dir.resolve())
+        os.environ.update(environment_of(run.run_dir))
+        make_default(cluster.kubeconfig)
         _opened.append(run)
         run.baseline()
     except EXPERIMENT_ERRORS as error:
         if _opened:
             _opened[0].note_error(str(error))
         raise InterruptExecution(str(error)) from error
+    finally:
+        unforeseen = sys.exc_info()[1]
+        if isinstance(unforeseen, Exception) and not isinstance(unforeseen, InterruptExecution):
+            # Chaos Toolkit hides any other error of a control and goes on, to disturb what nobody watches.
+            raise InterruptExecution(repr(unforeseen)) from unforeseen
+
+
+def before_method_control(context: dict[str, Any]) -> None:
+    """The gate is passed. A probe of the gate that failed needs no help to end the experiment."""
+    del context
+    _in_method.append(True)
 
 
 def after_activity_control(context: dict[str, Any], state: dict[str, Any]) -> None:
@@ -62,14 +75,14 @@ def after_activity_control(context: dict[str, Any], state: dict[str, Any]) -> No
     Raises:
         InterruptExecution: the step failed; its rollbacks are still played.
     """
-    if state and state.get("status") == "failed" and not _rolling_back:
+    if state and state.get("status") == "failed" and _in_method:
         raise InterruptExecution(f"{context.get('name')} failed")
 
 
 def before_rollback_control(context: dict[str, Any]) -> None:
     """From here on every step is tried, whatever became of the one before."""
     del context
-    _rolling_back.append(True)
+    _in_method.clear()
 
 
 def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> None:
@@ -78,17 +91,18 @@ def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> 
     if not _opened:
         return
     run = _opened[0]
-    evidence.write_json(run.run_dir / "journal.json", json.loads(json.dumps(state, default=str)))
-    with _block:  # what goes wrong in it is noted, and not raised
+    journal = json.loads(json.dumps(state, default=str))
+    # Chaos Toolkit hides what a control raises: without a verdict the journal must not read as a success.
+    state["status"] = "failed"
+    with _block:  # errors of the environment are noted in it, and not raised
+        evidence.write_json(run.run_dir / "journal.json", journal)
         if run.phase == "fault":
             run.recover()
     verdict = judge(run.run_dir)
-    present(run.run_dir, verdict, out=sys.stdout)
     state["deviated"] = verdict.verdict == "FAIL"
-    if verdict.verdict in {"INVALID", "INCONCLUSIVE"}:
-        state["status"] = "failed"
-    elif state["status"] != "completed":
+    if verdict.verdict in {"PASS", "FAIL"}:
         state["status"] = "completed"
+    present(run.run_dir, verdict, out=sys.stdout)
 
 
 def _say(text: str) -> None:

@@ -30,6 +30,8 @@ def table(verdict: Verdict, *, colour: bool = False) -> Iterator[str]:
     yield from textwrap.wrap(verdict.claim, WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield ""
     yield from _aligned(_claims(verdict))
+    if not verdict.validity.valid:
+        yield "  in parentheses: what the numbers say; from evidence that cannot be trusted, nothing follows"
     counts = verdict.counts
     yield ""
     yield f"  {counts['planned']} requests planned, {counts['sent']} sent, {counts['ok']} answered whole"
@@ -42,17 +44,25 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
     for one in verdict.objectives:
         limit = f" ≤ {seconds(one.limit_s)}" if one.limit_s else ""
         numbers = (f"{one.n}", f"{one.bad}", share(one.good_share), share(one.bound_low), share(one.target))
-        rows.append((one.verdict, f"{one.name}{limit}", *numbers))
-    rows += [(one.verdict, one.name, "", f"{one.violations}", "", "", "none") for one in verdict.invariants]
+        rows.append((_word(one.verdict, verdict), f"{one.name}{limit}", *numbers))
+    for law in verdict.invariants:
+        # A counter-example stays one, whatever else of the evidence cannot be trusted.
+        word = law.verdict if law.verdict == "FAIL" else _word(law.verdict, verdict)
+        rows.append((word, law.name, "", f"{law.violations}", "", "", "none"))
     if recovery := verdict.recovery:
-        took = seconds(recovery.recovery_s)
-        rows.append((recovery.verdict, "recovery", "", "", took, "", f"≤ {seconds(recovery.limit_s)}"))
+        took, limit = seconds(recovery.recovery_s), f"≤ {seconds(recovery.limit_s)}"
+        rows.append((_word(recovery.verdict, verdict), "recovery", "", "", took, "", limit))
     failed = [check for check in verdict.validity.checks if not check.ok]
     checks = len(verdict.validity.checks)
     rows.append(
         ("INVALID" if failed else "PASS", f"evidence ({checks} checks)", "", f"{len(failed)}", "", "", "none")
     )
     return rows
+
+
+def _word(claim: Word, verdict: Verdict) -> str:
+    """How a claim ended; in parentheses where the evidence cannot carry it."""
+    return claim if verdict.validity.valid else f"({claim})"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

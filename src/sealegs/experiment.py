@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from sealegs.active import RUN_DIR
+from sealegs.active import environment_of
 from sealegs.evidence import read_json
 from sealegs.waiting import TIMEOUTS, wait_until
 
@@ -31,7 +31,7 @@ class Played:
         options += ["--log-file", str(run_dir / "logs" / "chaos-debug.log")]
         words = ["--journal-path", str(run_dir / "journal.json")]
         words += [word for key, value in variables.items() for word in ("--var", _variable(key, value))]
-        told = {RUN_DIR: str(run_dir), RUNNER_PID: str(os.getpid())}
+        told = environment_of(run_dir) | {RUNNER_PID: str(os.getpid())}
         with (run_dir / LOG).open("ab") as log:
             self._child = subprocess.Popen(
                 [*CHAOS, *options, "run", *words, str(experiment.resolve())],
@@ -76,6 +76,14 @@ def failures(run_dir: Path) -> Iterator[str]:
     if journal is None:
         yield f"Chaos Toolkit left no journal, see {run_dir / LOG}"
         return
+    told = list(_told(journal))
+    if not told and journal.get("status") != "completed":
+        told = [f"the experiment ended as {journal.get('status')}, see {run_dir / LOG}"]
+    yield from told
+
+
+def _told(journal: Mapping[str, Any]) -> Iterator[str]:
+    """What the journal says of its gate and of each step, where that did not go well."""
     before = (journal.get("steady_states") or {}).get("before") or {}
     if before.get("steady_state_met") is False:
         yield f"the gate was not passed: {', '.join(_missed(before))}"
@@ -87,13 +95,16 @@ def failures(run_dir: Path) -> Iterator[str]:
 def _missed(state: Mapping[str, Any]) -> Iterator[str]:
     for probe in state.get("probes", ()):
         if not probe.get("tolerance_met"):
-            yield f"{probe['activity']['name']} said {probe.get('output')}"
+            said = _reason(probe) if probe.get("status") == "failed" else probe.get("output")
+            yield f"{probe['activity']['name']} said {said}"
 
 
 def _reason(step: Mapping[str, Any]) -> str:
     """The last line of a step's exception: what was raised, without where."""
-    lines = [line.strip() for line in step.get("exception") or () if line.strip()]
-    return lines[-1].partition(": ")[2] or lines[-1] if lines else str(step.get("status"))
+    lines = [str(line).strip() for line in step.get("exception") or () if str(line).strip()]
+    if not lines:
+        return str(step.get("status", "was cut off"))
+    return lines[-1].partition(": ")[2] or lines[-1]
 
 
 def _variable(key: str, value: str | float | bool) -> str:  # noqa: FBT001  a scenario's value

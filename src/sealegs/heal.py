@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealegs import evidence, identity, tables
-from sealegs.active import ActiveRun, open_run_of
-from sealegs.errors import ClusterError
+from sealegs.active import open_run_of
+from sealegs.errors import ClusterError, ScenarioError
 from sealegs.faults import node_drain
 from sealegs.judge import judge
 from sealegs.kube import lease
@@ -18,11 +18,19 @@ FAULTS = {"node_drain": node_drain.undo_one}
 
 @dataclass(frozen=True, kw_only=True)
 class Healed:
-    """A run that was left lying: what was undone for it, and how it was judged."""
+    """A run that was left lying.
+
+    Attributes:
+        run_dir: its folder.
+        undone: what was undone for it.
+        verdict: how it was judged; None when too little is left to judge, as `problems` say.
+        problems: what keeps it from being judged.
+    """
 
     run_dir: Path
     undone: tuple[str, ...]
-    verdict: Verdict
+    verdict: Verdict | None
+    problems: tuple[str, ...] = ()
 
 
 def heal(root: Path) -> Iterator[Healed]:
@@ -37,17 +45,18 @@ def heal(root: Path) -> Iterator[Healed]:
         run = evidence.read_json(run_dir / "run.json")
         if run is None or identity.is_running(run):
             continue
-        open_undos = evidence.open_undos(run_dir)
-        if not open_undos and (run_dir / "verdict.json").exists():
+        if not evidence.open_undos(run_dir) and (run_dir / "verdict.json").exists():
             continue
-        active = open_run_of(run_dir)
-        undone = tuple(undo_all(active.api, run_dir)) if open_undos else ()
-        if run["boot_id"] == identity.BOOT_ID.read_text().strip():
-            for told in undone:
-                active.timeline.note("error", where="heal", message=f"the runner was killed; {told}")
-        _release(active)
+        undone = tuple(_leave_cluster(run_dir, same_boot=run["boot_id"] == identity.boot_id()))
         tables.close_tables(run_dir)
-        yield Healed(run_dir=run_dir, undone=undone, verdict=judge(run_dir))
+        verdict: Verdict | None = None
+        problems: tuple[str, ...] = ()
+        try:
+            verdict = judge(run_dir)
+        except ScenarioError as unread:
+            # One folder that cannot be judged, killed in its first moments, must not keep others from it.
+            problems = unread.problems
+        yield Healed(run_dir=run_dir, undone=undone, verdict=verdict, problems=problems)
 
 
 def undo_all(api: Api, run_dir: Path) -> Iterator[str]:
@@ -64,9 +73,21 @@ def undo_all(api: Api, run_dir: Path) -> Iterator[str]:
         yield told
 
 
-def _release(active: ActiveRun) -> None:
-    """The killed run's Lease is gone, if the cluster still is there to ask."""
+def _leave_cluster(run_dir: Path, *, same_boot: bool) -> Iterator[str]:
+    """Undo what is open, give back the Lease, and say what was undone.
+
+    Raises:
+        ClusterError: something is open and the cluster does not answer, or refused.
+    """
     try:
-        lease.release(active.api, holder=active.run["run_id"])
+        with open_run_of(run_dir) as active:
+            for told in undo_all(active.api, run_dir):
+                # The timeline's clock began anew with the machine: there is no time to write beside it.
+                if same_boot:
+                    active.timeline.note("error", where="heal", message=f"the runner was killed; {told}")
+                yield told
+            lease.release(active.api, holder=active.run["run_id"])
     except ClusterError:
-        return
+        # Where nothing is open, nothing is asked of a cluster that has gone: its Lease went with it.
+        if evidence.open_undos(run_dir):
+            raise

@@ -17,6 +17,7 @@ from sealegs.scenario import Scenario
 from sealegs.stack import NAMESPACE, StackFacts
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+DEAD = frozenset("ZX")
 LIBRARIES = ("sealegs", "locust", "chaostoolkit", "chaostoolkit-lib", "chaostoolkit-kubernetes", "kubernetes")
 
 
@@ -39,7 +40,7 @@ def identify(
         "seed": scenario.seed,
         "started_at": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "started_monotonic_ns": zero_ns,
-        "boot_id": BOOT_ID.read_text().strip(),
+        "boot_id": boot_id(),
         "pid": os.getpid(),
         "pid_started": process_started(os.getpid()),
         **_commit(root),
@@ -57,7 +58,7 @@ def identify(
         "cluster": {
             "name": cluster.name,
             "context": cluster.context,
-            "kubeconfig": str(cluster.kubeconfig),
+            "kubeconfig": _from_home(cluster.kubeconfig),
             "gateway_url": cluster.gateway_url,
             "owned": cluster.owned,
         },
@@ -71,19 +72,30 @@ def with_stack(document: Mapping[str, Any], stack: StackFacts) -> dict[str, Any]
     return {**document, "images": dict(stack.images), "sidecar_mode": stack.sidecar_mode}
 
 
+def boot_id() -> str:
+    """Which start of this machine it is: process numbers and monotonic clocks mean nothing beyond it."""
+    return BOOT_ID.read_text().strip()
+
+
 def process_started(pid: int) -> str | None:
-    """When a process began, in the kernel's own count; None when there is none of that number."""
+    """When a process began, in the kernel's own count; None when none of that number lives.
+
+    One that was killed and that nobody has collected, as happens in a container without an init, is dead.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in DEAD else fields[19]
 
 
 def is_running(document: Mapping[str, Any]) -> bool:
     """Whether the process that began a run still lives: a number may be used again, its start is not."""
-    same_boot = document.get("boot_id") == BOOT_ID.read_text().strip()
-    return same_boot and process_started(int(document["pid"])) == document.get("pid_started")
+    if document.get("boot_id") != boot_id():
+        return False
+    started = process_started(int(document["pid"]))
+    return started is not None and started == document.get("pid_started")
 
 
 def _command(scenario: Scenario, cluster: Cluster, root: Path) -> str:
@@ -92,6 +104,12 @@ def _command(scenario: Scenario, cluster: Cluster, root: Path) -> str:
     named = path.relative_to(root) if path.is_relative_to(root) else path
     where = "" if cluster.owned else f" --context {cluster.context}"
     return f"sealegs run {named}{where}"
+
+
+def _from_home(path: Path) -> str:
+    """A path as it can be shown to others: who works where is not theirs to know."""
+    path = path.resolve()
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def _commit(root: Path) -> dict[str, Any]:

@@ -33,6 +33,15 @@ def _waits_for(status: Mapping[str, Any]) -> str:
     return next((line for line in said if line), str(status.get("phase")))
 
 
+def unmanaged(pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Pods that nothing would put back elsewhere, a line each."""
+    return [
+        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: has no controller"
+        for pod in pods
+        if not any(owner.get("controller") for owner in pod["metadata"].get("ownerReferences", []))
+    ]
+
+
 def crowded(pods: Sequence[Mapping[str, Any]], *, places: int) -> list[str]:
     """Names of pods beyond an even share of their node, which a drain leaves behind for good."""
     by_app: dict[str, list[tuple[str, str]]] = defaultdict(list)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,12 +56,14 @@ def open_run(
         ClusterError: as `execute`.
     """
     stack.require_opt_in(cluster)
-    api = connect(cluster.kubeconfig, context=cluster.context)
     started, zero_ns = datetime.now(UTC), now_ns()
     root = root_of(scenario.path)
     run_id = evidence.run_id_of(scenario.name, started=started, seed=scenario.seed)
     lost: list[str] = []
-    with lease.held(api, holder=run_id, on_lost=lost.append):
+    with (
+        closing(connect(cluster.kubeconfig, context=cluster.context)) as api,
+        lease.held(api, holder=run_id, on_lost=lost.append),
+    ):
         document = identity.identify(
             scenario, cluster, api, run_id=run_id, started=started, zero_ns=zero_ns, root=root, door=door
         )
@@ -71,7 +73,7 @@ def open_run(
         if scenario.experiment:
             shutil.copy(scenario.experiment, run_dir / "experiment.json")
         timeline = Timeline(run_dir, zero_ns=zero_ns)
-        run = Run(scenario, cluster, api, run_dir, document, timeline, say)
+        run = Run(scenario, cluster, api, run_dir, document, timeline, say, lost)
         say(f"run {run_id}")
         try:
             yield run
@@ -79,9 +81,10 @@ def open_run(
             run.note_error(str(error))
         except KeyboardInterrupt:
             run.note_error("interrupted")
+        except Exception as error:
+            run.note_error(repr(error))
+            raise
         finally:
-            for why in lost:
-                run.note_error(why)
             run.close()
 
 
@@ -96,6 +99,7 @@ class Run:
     document: dict[str, Any]
     timeline: Timeline
     say: Say
+    lost: list[str] = field(default_factory=list)
     load: Load | None = None
     load_s: float = 0.0
     recorder: Recorder | None = None
@@ -134,16 +138,13 @@ class Run:
         """The experiment was played to its end: fault, hold, undo.
 
         Raises:
-            TimeoutError: it took longer than the fault's phase may; its rollbacks were played.
+            TimeoutError: it took longer than the fault's phase may; `close` has its rollbacks played.
         """
         path = self.run_dir / "experiment.json"
         played = experiment.Played(self.run_dir, path, variables=self.scenario.experiment_vars)
         self._parts.callback(played.stop)
         limit_s = self.scenario.phases.fault_s_max
-        try:
-            self._wait(lambda: played.ended, limit_s=limit_s, what="the experiment to end")
-        finally:
-            played.stop()
+        self._wait(lambda: played.ended, limit_s=limit_s, what="the experiment to end")
 
     def hold(self) -> None:
         """A fault's time passed without a fault."""
@@ -175,17 +176,30 @@ class Run:
         self.say(f"error in {self.phase}: {message}")
 
     def close(self) -> None:
-        """Load has ended, the fault is undone, the recorder has stopped, tables are closed."""
-        if self.load is not None:
-            self.load.stop()
-        try:
-            self._parts.close()
-            for told in undo_all(self.api, self.run_dir):
-                self.note_error(f"left by the experiment: {told}")
-        except (ClusterError, TimeoutError) as error:
-            self.note_error(str(error))
+        """Load has ended, the fault is undone, the recorder has stopped, tables are closed.
+
+        Each is tried, whatever became of those before it: what went wrong is an error in the evidence.
+        """
+        for end in (self._end_load, self._parts.close, self._undo):
+            try:
+                end()
+            except (ClusterError, TimeoutError) as error:
+                self.note_error(str(error))
+            except Exception as error:  # noqa: BLE001  a mistake of ours must not keep the fault on
+                self.note_error(repr(error))
+        for why in self.lost:
+            self.note_error(why)
         self.timeline.close()
         tables.close_tables(self.run_dir)
+
+    def _end_load(self) -> None:
+        if self.load is not None:
+            self.load.stop()
+
+    def _undo(self) -> None:
+        """What the experiment's rollbacks left is undone."""
+        for told in undo_all(self.api, self.run_dir):
+            self.note_error(f"left by the experiment: {told}")
 
     def _start_load(self) -> None:
         """The schedule is on disk and the processes that send it are starting."""
@@ -211,11 +225,13 @@ class Run:
         self.say(f"{name} · {self._load_told()}")
 
     def _wait(self, condition: Callable[[], bool], *, limit_s: float, what: str) -> None:
-        """A condition holds; meanwhile load and recorder live, and now and then it is said how it goes."""
+        """A condition holds; meanwhile the cluster is ours, load and recorder live, and progress is told."""
         told_s = self.timeline.now_s
 
         def look() -> bool:
             nonlocal told_s
+            if self.lost:
+                raise ClusterError(self.lost.pop())
             if self.load is not None:
                 self.load.raise_if_dead()
             if self.recorder is not None:

@@ -17,18 +17,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sealegs import rollout
+from sealegs import rollout, stack_images
 from sealegs.cluster import Cluster
-from sealegs.cluster import images as node_images
-from sealegs.cluster.cache import artefact, lock, log_path
-from sealegs.cluster.command import output, run
-from sealegs.cluster.golang import ENVIRONMENT, FLAGS
-from sealegs.cluster.places import ROOT, kubectl
+from sealegs.cluster.command import output
+from sealegs.cluster.places import STACK, kubectl
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.waiting import wait_until
 
 NAMESPACE = "llm-production"
-STACK = ROOT / "stack"
 KEYS = "llm-api-keys"
 CLIENT = "sealegs"
 OPT_IN = "sealegs/allow-faults"
@@ -80,7 +76,7 @@ def apply(
     """
     folder = _folder(overlay, mutant)
     require_opt_in(cluster)
-    tags = images(cluster)
+    tags = stack_images.ensure(cluster)
     applied = _apply(cluster, folder, tags=tags, key=_key(cluster) if cluster.owned else None)
     # kubectl's own --prune does not know objects of server-side apply.
     there = _kubectl(cluster, "get", KINDS, "--output", "name", *OURS).split()
@@ -102,41 +98,6 @@ def check(cluster: Cluster, *, overlay: str) -> None:
         ClusterError: an object was refused, or the namespace is absent.
     """
     _apply(cluster, _folder(overlay, None), "--dry-run=server")
-
-
-def images(cluster: Cluster) -> Mapping[str, str]:
-    """Image in the manifests → image made from these sources, which every node of our own cluster has.
-
-    A cluster that is not ours pulls what its overlay names: nothing is made, and the mapping is empty.
-
-    Raises:
-        ClusterError: an image could not be built or loaded.
-    """
-    if not cluster.owned:
-        return {}
-    engine, api = STACK / "images" / "llm-inference", STACK / "images" / "llm-api"
-    with lock():
-        site = node_images.wheels(engine / "requirements.txt")
-        made = {
-            "llm-inference": node_images.build("llm-inference", engine, files={"site": site}),
-            "llm-api": node_images.build("llm-api", api, files={"llm-api": llm_api_program() / "llm-api"}),
-        }
-        node_images.load(cluster.name, list(made.values()))
-    return made
-
-
-def llm_api_program() -> Path:
-    """Folder with the static ``llm-api`` program, compiled now or before from the same sources."""
-    source = STACK / "images" / "llm-api"
-
-    def compile_into(folder: Path) -> None:
-        run(
-            ["go", "-C", source, "build", *FLAGS, "-ldflags", "-s -w", "-o", folder / "llm-api", "."],
-            log=log_path("llm-api"),
-            env={**os.environ, **ENVIRONMENT},
-        )
-
-    return artefact("llm-api", inputs=[*sorted(source.glob("*.go")), source / "go.mod"], build=compile_into)
 
 
 def api_key(cluster: Cluster) -> str:
@@ -174,7 +135,7 @@ def _folder(overlay: str, mutant: str | None) -> Path:
     folder = STACK / "overlays" / overlay if mutant is None else STACK / "mutants" / mutant
     if not (folder / "kustomization.yaml").is_file():
         there = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/kustomization.yaml")))
-        raise ScenarioError([f"{folder.relative_to(ROOT)}: no such folder; there are {there}"])
+        raise ScenarioError([f"{folder.relative_to(STACK.parent)}: no such folder; there are {there}"])
     if mutant is not None and overlay != "kind":
         raise ScenarioError([f"stack/mutants/{mutant}: mutants are made of overlay kind, not of {overlay}"])
     return folder
@@ -253,8 +214,9 @@ def _settled(cluster: Cluster, *, timeout_s: float) -> Sequence[Mapping[str, Any
 
     def problems() -> list[str]:
         seen[:] = _objects(cluster)
-        found = list(rollout.problems(seen))
-        return found or list(_unanswered(cluster, key))
+        found = list(rollout.problems(seen)) or list(_unanswered(cluster, key))
+        # A volume's helper pod is still at work where the last pod was: a drain would have to refuse.
+        return found or (rollout.unmanaged(_all_pods(cluster)) if cluster.owned else [])
 
     wait_until(
         problems,
@@ -268,6 +230,12 @@ def _settled(cluster: Cluster, *, timeout_s: float) -> Sequence[Mapping[str, Any
 
 def _objects(cluster: Cluster) -> list[Mapping[str, Any]]:
     listed = _kubectl(cluster, "get", "deployments,pods", "--output", "json", *OURS)
+    items: list[Mapping[str, Any]] = json.loads(listed)["items"]
+    return items
+
+
+def _all_pods(cluster: Cluster) -> list[Mapping[str, Any]]:
+    listed = _kubectl(cluster, "get", "pods", "--all-namespaces", "--output", "json")
     items: list[Mapping[str, Any]] = json.loads(listed)["items"]
     return items
 

@@ -118,6 +118,28 @@ def test_a_killed_runner_is_healed(cluster: Cluster, tmp_path: Path) -> None:
     assert "nothing to heal" in again.stdout
 
 
+def test_a_cluster_that_has_not_opted_in_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    """Without the namespace's label nothing is begun: exit 5, the command that opts in, no run folder."""
+    root = own_root(tmp_path, phases=QUICK, targets=0.9)
+    words = ["run", "scenarios/gpu-node-drain.toml", "--context", cluster.context]
+    ask(cluster, "label", "namespace", stack.NAMESPACE, f"{stack.OPT_IN}-")
+    try:
+        refused = subprocess.run(
+            [BIN / "sealegs", *words],
+            cwd=root,
+            env=os.environ | {"KUBECONFIG": str(cluster.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        ask(cluster, "label", "--overwrite", "namespace", stack.NAMESPACE, f"{stack.OPT_IN}=true")
+
+    assert refused.returncode == 5
+    assert "kubectl label namespace llm-production sealegs/allow-faults=true" in refused.stderr
+    assert list(run_dirs(root)) == []
+
+
 def test_the_gpu_overlay_is_accepted(cluster: Cluster) -> None:
     """The API server and its webhooks would take the overlay for real GPUs as it stands."""
     stack.check(cluster, overlay="gpu")

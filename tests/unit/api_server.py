@@ -14,6 +14,7 @@ from threading import Condition, Event, Thread
 from urllib.parse import parse_qsl, urlsplit
 
 import yaml
+from tests.unit import api_writes
 from tests.unit.api_objects import NAMESPACE, Json
 
 from sealegs.kube.api import Api, connect
@@ -220,7 +221,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_PATCH(self) -> None:
         """A merge patch of a node's spec."""
         self.cluster.asked.append(f"PATCH {self.path}")
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self._body()
         item = self.cluster.get(self.path)
         if item is None or self.headers["Content-Type"] != "application/merge-patch+json":
             self._answer(415 if item else 404, {"message": "not a merge patch of something"})
@@ -230,13 +231,28 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(200, item)
 
     def do_POST(self) -> None:
-        """An eviction."""
+        """An eviction, or a new object."""
         self.cluster.asked.append(f"POST {self.path}")
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._answer(*self.cluster.evict(self.path.removesuffix("/eviction")))
+        path, body = self.path.removesuffix("/eviction"), self._body()
+        created = path == self.path
+        self._answer(*(api_writes.create(self.cluster, path, body) if created else self.cluster.evict(path)))
+
+    def do_PUT(self) -> None:
+        """A new version of an object."""
+        self.cluster.asked.append(f"PUT {self.path}")
+        self._answer(*api_writes.replace(self.cluster, self.path, self._body()))
+
+    def do_DELETE(self) -> None:
+        """The end of an object."""
+        self.cluster.asked.append(f"DELETE {self.path}")
+        self._answer(*api_writes.remove(self.cluster, self.path, self._body()))
 
     def log_message(self, *_: object) -> None:
         """Say nothing: the tests read `asked`."""
+
+    def _body(self) -> Json:
+        body: Json = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        return body
 
     def _metrics(self, pod: str) -> None:
         if pod in self.cluster.silent:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.unit import api_objects
 from tests.unit.api_server import NODES, PODS
-from tests.unit.drain_stage import STREAMS, Stage, staged, write_run
+from tests.unit.drain_stage import STREAMS, ZERO_NS, Stage, staged, write_run
 
 from sealegs import evidence
 from sealegs.active import RUN_DIR
@@ -15,6 +15,7 @@ from sealegs.errors import ClusterError
 from sealegs.faults import node_drain, noop
 from sealegs.kube import acts
 from sealegs.kube.api import Api
+from sealegs.timeline import Timeline
 
 
 @pytest.fixture
@@ -60,9 +61,7 @@ def test_undo_is_on_disk_before_the_first_change(stage: Stage, monkeypatch: pyte
     assert stage.changes_asked()[0].startswith("PATCH /api/v1/nodes/")
 
 
-@pytest.mark.parametrize(
-    ("seed", "node"), [(seed, node) for seed, node in ((0, "worker-a"), (1, "worker-b"), (2, "worker-b"))]
-)
+@pytest.mark.parametrize(("seed", "node"), [(0, "worker-a"), (1, "worker-b"), (2, "worker-b")])
 def test_the_seed_picks_among_nodes_that_serve(stage: Stage, seed: int, node: str) -> None:
     """The same seed picks the same node, and never one that serves no stream."""
     write_run(stage.run_dir, kubeconfig=stage.run_dir.parents[2] / "kubeconfig", seed=seed)
@@ -154,6 +153,18 @@ def test_landed_needs_the_cordon(stage: Stage) -> None:
         noop.inject(streams_min=3, node="worker-a")
         stage.cluster.delete(PODS, "engine-a")
         with pytest.raises(TimeoutError, match=r"^fault did not land: .*False, 'pods_left': \[\]"):
+            node_drain.landed(limit_s=0.05)
+
+
+def test_landed_counts_only_what_came_after(stage: Stage) -> None:
+    """A cordon and a deletion that were seen before injection are not its doing."""
+    with stage.recorded():
+        timeline = Timeline(stage.run_dir, zero_ns=ZERO_NS)
+        timeline.note("node", name="worker-a", unschedulable=True)
+        timeline.note("pod", name="engine-a", event="deleted")
+        timeline.close()
+        noop.inject(streams_min=3, node="worker-a")
+        with pytest.raises(TimeoutError, match=r"^fault did not land: .*False, 'pods_left': \['engine-a'\]"):
             node_drain.landed(limit_s=0.05)
 
 

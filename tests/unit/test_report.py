@@ -183,6 +183,21 @@ def test_a_run_without_some_of_its_evidence_still_has_a_page(
     assert "INVALID" in parsed.words
 
 
+@pytest.mark.parametrize("key", ["commit", "dirty", "seed", "started_at", "versions", "nodes", "command"])
+def test_a_run_that_knows_little_of_itself_still_has_a_page(
+    runs: dict[str, Path], tmp_path: Path, key: str
+) -> None:
+    """A run outside a repository has no commit; nor does anything else of its identity stop the page."""
+    run_dir = Path(shutil.copytree(runs["pass"], tmp_path / "run"))
+    identity = json.loads((run_dir / "run.json").read_text())
+    for change in ({key: None}, {}):
+        known = {name: value for name, value in identity.items() if name != key}
+        (run_dir / "run.json").write_text(json.dumps(known | change))
+        judge(run_dir)
+
+        assert render(run_dir).stat().st_size > 0
+
+
 def test_what_a_run_recorded_is_text_and_never_markup(runs: dict[str, Path], tmp_path: Path) -> None:
     """A name with markup in it is shown as it is."""
     copy = shutil.copytree(runs["pass"], tmp_path / "run")

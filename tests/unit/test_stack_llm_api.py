@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sealegs.stack import llm_api_program
+from sealegs.stack_images import llm_api_program
 
 # A compiler stands behind it, which is quick only from the second time on.
 pytestmark = pytest.mark.load

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sealegs.cluster.places import kubectl
-from sealegs.stack import STACK
+from sealegs.cluster.places import STACK, kubectl
 
 OVERLAYS = sorted(path.parent for path in STACK.glob("overlays/*/kustomization.yaml"))
 MUTANTS = sorted(path.parent for path in STACK.glob("mutants/*/kustomization.yaml"))

@@ -68,6 +68,15 @@ def test_pods_beyond_an_even_share_are_surplus() -> None:
     assert rollout.crowded(placed, places=2) == []
 
 
+def test_a_pod_without_a_controller_is_named() -> None:
+    """What nothing would put back elsewhere is a line; what a controller owns is none."""
+    loose, owned = pod("helper"), pod("p1")
+    loose["metadata"]["namespace"] = owned["metadata"]["namespace"] = "n"
+    owned["metadata"]["ownerReferences"] = [{"kind": "ReplicaSet", "controller": True}]
+
+    assert rollout.unmanaged([loose, owned]) == ["n/helper: has no controller"]
+
+
 def test_the_sidecar_is_native_when_it_is_an_init_container() -> None:
     """The proxy's place in the pod is the mode; without one there is none."""
     native, classic = pod(), pod()

@@ -234,6 +234,14 @@ def _shut(response: urllib3.BaseHTTPResponse) -> None:
         response.shutdown()
 
 
+def make_default(kubeconfig: Path) -> None:
+    """From here on, code of others that uses the client in this process reads this kubeconfig.
+
+    The client takes KUBECONFIG from the environment once, when it is imported, which has long happened.
+    """
+    config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = str(kubeconfig)
+
+
 def _lines(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
     """Whole lines out of pieces as they come."""
     rest = b""

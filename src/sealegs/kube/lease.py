@@ -2,20 +2,21 @@
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
 from sealegs.errors import ClusterError
 from sealegs.kube.api import Api
-from sealegs.waiting import every
+from sealegs.waiting import every, now_s
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 NAME = "sealegs-run"
 LEASE = f"{LEASES}/{NAME}"
 VALID_S = 30
 RENEW_EVERY_S = 8.0
+RENEW_LIMIT_S = 5.0
 STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
@@ -37,7 +38,9 @@ def held(api: Api, *, holder: str, on_lost: Callable[[str], None]) -> Iterator[N
     finally:
         end.set()
         renewing.join()
-        release(api, holder=holder)
+        # A cluster that has gone costs the run its Lease, not its verdict; the Lease expires by itself.
+        with suppress(ClusterError):
+            release(api, holder=holder)
 
 
 def release(api: Api, *, holder: str) -> bool:
@@ -73,19 +76,23 @@ def _take(api: Api, *, holder: str) -> None:
 
 
 def _renew(api: Api, end: threading.Event, *, holder: str, on_lost: Callable[[str], None]) -> None:
-    for _ in every(RENEW_EVERY_S, until=end):
+    """Renew until `end`, or until the Lease is another's or would expire before the next beat."""
+    renewed_s = now_s()
+    for beat_s in every(RENEW_EVERY_S, until=end):
         try:
-            found = api.call("GET", LEASE)
-            if found.body["spec"].get("holderIdentity") != holder:
-                on_lost(f"the cluster was taken by run {found.body['spec'].get('holderIdentity')}")
+            found = api.call("GET", LEASE, also=(HTTPStatus.NOT_FOUND,), limit_s=RENEW_LIMIT_S)
+            other = found.body.get("spec", {}).get("holderIdentity")
+            if other != holder:
+                on_lost(f"the cluster was taken by run {other}" if other else "the run's Lease was deleted")
                 return
             body = _lease(holder, version=found.body["metadata"]["resourceVersion"])
-            api.call("PUT", LEASE, body=body)
+            api.call("PUT", LEASE, body=body, limit_s=RENEW_LIMIT_S)
+            renewed_s = beat_s
         except ClusterError as silent:
-            # Faults may silence the API server for a while; who comes after it expired will be seen above.
-            if not end.is_set():
+            # A fault may silence the API server for a while: nobody else can come before the Lease expires.
+            if now_s() + RENEW_EVERY_S - renewed_s > VALID_S and not end.is_set():
                 on_lost(f"the run's Lease could not be renewed: {silent}")
-            return
+                return
 
 
 def _until(spec: Mapping[str, Any]) -> datetime:

@@ -1,5 +1,6 @@
 """The page of one run: a single file that needs no network, no script and no other file."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sealegs.report.happened import happened
 from sealegs.report.interval import floor_of
 from sealegs.report.reading import Reading, read
 from sealegs.report.timeline import timeline
-from sealegs.report.words import SIGNS, duration, plain, seconds, share
+from sealegs.report.words import MISSING, SIGNS, duration, plain, seconds, share
 
 # What a reader finds in each file, in the order to open them.
 FILES = {
@@ -68,7 +69,7 @@ def _shown(reading: Reading) -> dict[str, Any]:
     lost, lost_count = rows.lost(reading)
     checks = verdict["validity"]["checks"]
     return {
-        "run": reading.facts.run,
+        "run": _identity(reading.facts.run),
         "scenario": reading.facts.scenario,
         "verdict": verdict,
         "signs": SIGNS,
@@ -84,6 +85,14 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "lost_count": lost_count,
         "files": _files(reading.run_dir),
     }
+
+
+def _identity(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``run.json`` says, with a word or nothing for what it does not know."""
+    known = {name: value for name, value in run.items() if value is not None}
+    texts = dict.fromkeys(("seed", "started_at", "command", "sidecar_mode"), MISSING)
+    lists: dict[str, Any] = {"versions": {}, "images": {}, "nodes": [], "cluster": {"name": MISSING}}
+    return {**texts, **lists, "commit": "none", "dirty": False, **known}
 
 
 def _figures(verdict: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,0 +1,203 @@
+"""The command line: what is asked of it, and the exit code that it answers with."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.golden.make_run import make_run
+
+from sealegs import cli
+from sealegs.cluster import up
+from sealegs.errors import ClusterError
+from sealegs.evidence import RUNS
+
+ROOT = Path(__file__).parents[2]
+GOOD = ROOT / "scenarios" / "gpu-node-drain.toml"
+MAKES_ONE = "run `make cluster` (or `sealegs cluster up`)"
+EXIT_CODES = """
+    0 PASS  1 FAIL  2 INCONCLUSIVE  3 INVALID
+    4 a problem in your file or arguments  5 a problem of the environment
+"""
+
+Sealegs = Callable[..., int]
+
+
+@pytest.fixture
+def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealegs]:
+    """The command, in a home where nothing was ever made; returns its exit code."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    before = signal.getsignal(signal.SIGTERM)
+
+    def command(*words: str | Path) -> int:
+        with pytest.raises(SystemExit) as ended:
+            cli.main.main([str(word) for word in words], prog_name="sealegs")
+        return ended.value.code if isinstance(ended.value.code, int) else 0
+
+    yield command
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(
+    ("case", "ends"),
+    [
+        ("pass", (0, "✓ PASS")),
+        ("fail-truncated", (1, "✗ FAIL")),
+        ("inconclusive-thin", (2, "? INCONCLUSIVE")),
+        ("invalid-baseline", (3, "! INVALID")),
+    ],
+)
+def test_the_exit_code_is_the_verdict(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str], case: str, ends: tuple[int, str]
+) -> None:
+    """Judging a run anew prints its verdict, draws its page, and ends with the verdict's code."""
+    code, sign = ends
+    run_dir = make_run(tmp_path, case=case)
+
+    assert sealegs("judge", run_dir) == code
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].startswith(sign)
+    assert said.err == ""
+    assert (run_dir / "report.html").is_file()
+
+
+def test_a_folder_that_is_no_run_is_your_input(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 4, and the file that is not there."""
+    assert sealegs("judge", tmp_path) == 4
+    assert f"sealegs: {tmp_path / 'run.json'}:1: absent" in capsys.readouterr().err
+
+
+@pytest.fixture
+def bad(tmp_path: Path) -> Path:
+    """A scenario with four things wrong with it, at known places."""
+    text = GOOD.read_text().replace("rate_rps = 9", "rate_rps = -9").replace("seed =", "sead =")
+    for name in ("locustfiles", "experiments"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "scenarios").mkdir()
+    path = tmp_path / "scenarios" / "bad.toml"
+    path.write_text(text.replace('arrivals = "poisson"', 'arrivals = "bursty"'))
+    return path
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_everything_wrong_with_a_scenario_is_listed(
+    sealegs: Sealegs, bad: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Exit 4 and a line for each problem with its place, before a cluster is looked for."""
+    lines = bad.read_text().splitlines()
+    at = {word: next(n for n, line in enumerate(lines, 1) if line.startswith(word)) for word in
+          ("sead", "arrivals", "rate_rps")}  # fmt: skip
+
+    assert sealegs(command, bad) == 4
+    said = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in said] == [
+        f"{bad}:{line}" for line in (1, at["sead"], at["arrivals"], at["rate_rps"])
+    ]
+    assert "missing 'seed'" in said[0]
+    assert "unknown key 'sead'" in said[1]
+
+
+def test_several_scenarios_are_checked_together(
+    sealegs: Sealegs, bad: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each good one is said to be fine, the problems of all others follow, and one is enough for exit 4."""
+    other = bad.with_name("worse.toml")
+    other.write_text("title = 1")
+
+    assert sealegs("check", GOOD) == 0
+    assert sealegs("check", bad, GOOD, other) == 4
+    said = capsys.readouterr()
+    assert said.out == f"{GOOD}: fine, load lasts 3 min 30 s\n" * 2
+    assert {line.split(": ")[1].split(":")[0] for line in said.err.splitlines()} == {str(bad), str(other)}
+
+
+@pytest.mark.parametrize("words", [("run", GOOD), ("cluster", "status")], ids=["run", "status"])
+def test_without_a_cluster_the_command_that_makes_one_is_named(
+    sealegs: Sealegs, capsys: pytest.CaptureFixture[str], words: tuple[str | Path, ...]
+) -> None:
+    """Exit 5: nothing is wrong with the input."""
+    assert sealegs(*words) == 5
+    assert capsys.readouterr().err == f"sealegs: no cluster here: {MAKES_ONE}\n"
+
+
+def test_a_context_without_a_kubeconfig_says_where_it_looked(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 5 with the path, and what to set."""
+    assert sealegs("run", "--context", "prod", GOOD) == 5
+    assert f"no kubeconfig at {tmp_path / '.kube' / 'config'}; set KUBECONFIG" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("run",), ("judge",), ("check",), ("heal",), ("cluster", "up")])
+def test_help_shows_the_exit_codes(
+    sealegs: Sealegs, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """Whoever writes a pipeline finds them under every command that has them, line by line."""
+    assert sealegs(*words, "--help") == 0
+    assert EXIT_CODES in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [("run", "--fast", GOOD), ("run",), ("rum",), ("cluster", "--up")])
+def test_a_wrong_command_line_is_your_input(
+    sealegs: Sealegs, capsys: pytest.CaptureFixture[str], words: tuple[str | Path, ...]
+) -> None:
+    """Exit 4, not click's own 2, which is INCONCLUSIVE."""
+    assert sealegs(*words) == 4
+    assert "--help" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "said"),
+    [
+        (ClusterError("the cluster is on fire"), 5, "sealegs: the cluster is on fire"),
+        (TimeoutError("waited 5 s for water"), 5, "sealegs: waited 5 s for water"),
+        (KeyboardInterrupt(), 130, "sealegs: interrupted"),
+    ],
+)
+def test_errors_are_sentences(  # noqa: PLR0917  fixtures and cases
+    sealegs: Sealegs,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    raised: BaseException,
+    code: int,
+    said: str,
+) -> None:
+    """What people can mend ends without a traceback, and an interrupt as a shell expects it."""
+
+    def fail() -> None:
+        raise raised
+
+    monkeypatch.setattr(up, "status", fail)
+
+    assert sealegs("cluster", "status") == code
+    assert capsys.readouterr().err.strip() == said
+
+
+def test_healing_nothing_says_so(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 0: there is no killed run."""
+    assert sealegs("heal", "--root", tmp_path) == 0
+    assert capsys.readouterr().out == "sealegs: no killed run, nothing to heal\n"
+
+
+def test_healing_tells_each_run(sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was undone, the verdict, and for a folder that holds too little what it lacks."""
+    killed = make_run(tmp_path / RUNS, case="killed")
+    torn = make_run(tmp_path / RUNS, case="killed", seed=9)
+    (torn / "scenario.toml").unlink()
+    for run_dir in (killed, torn):
+        text = (run_dir / "run.json").read_text()
+        (run_dir / "run.json").write_text(
+            text.replace('"context"', f'"kubeconfig": "{tmp_path}/gone",\n  "context"')
+        )
+
+    assert sealegs("heal", "--root", tmp_path) == 0
+    said = capsys.readouterr()
+    assert f"{killed}: nothing to undo\n\n! INVALID" in said.out
+    assert said.out.endswith("sealegs: 2 killed runs healed\n")
+    assert f"it cannot be judged, delete it when you have looked: {torn}/scenario.toml" in said.err

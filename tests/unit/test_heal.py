@@ -1,0 +1,223 @@
+"""What is done for runs whose runner was killed: made-up runs, real client, an API server in this process."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.golden.make_run import make_run
+from tests.unit import api_objects, api_server
+from tests.unit.api_server import NODES, Cluster
+
+from sealegs import evidence, identity
+from sealegs.errors import ClusterError
+from sealegs.heal import heal
+from sealegs.judge import judge
+from sealegs.kube import lease
+
+DEAD = {"pid": 2**22 + 1, "pid_started": "1"}  # no process has a number beyond 2^22
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A folder of runs, and the cluster that they were on: one node is cordoned."""
+
+    root: Path
+    cluster: Cluster
+
+    def run(self, case: str = "killed", *, seed: int = 8, **changes: Any) -> Path:  # noqa: ANN401  run.json's own
+        """A made-up run of a dead runner, unless `changes` of its run.json say otherwise."""
+        run_dir = make_run(self.root / evidence.RUNS, case=case, seed=seed)
+        run = evidence.read_json(run_dir / "run.json") or {}
+        run["cluster"] |= {"kubeconfig": str(self.root / "kubeconfig"), "context": "test"}
+        evidence.write_json(run_dir / "run.json", run | {"boot_id": identity.boot_id()} | DEAD | changes)
+        return run_dir
+
+    def leave_open(self, run_dir: Path, *, fault: str = "node_drain") -> None:
+        """Have the run's fault still on."""
+        evidence.record_undo(run_dir, fault=fault, action="uncordon", args={"node": "worker-b"})
+
+    def hold(self, holder: str) -> None:
+        """Have a run's Lease still there."""
+        self.cluster.put(lease.LEASES, {"metadata": {"name": lease.NAME}, "spec": {"holderIdentity": holder}})
+
+    @property
+    def cordoned(self) -> bool:
+        """Whether the node still is cordoned."""
+        node = self.cluster.get(f"{NODES}/worker-b")
+        assert node is not None
+        return bool(node["spec"]["unschedulable"])
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """No run yet, and a cluster as a killed drain leaves it."""
+    cluster = Cluster()
+    cluster.put(NODES, api_objects.node("worker-b", unschedulable=True))
+    with api_server.serving(tmp_path, cluster):
+        yield Stage(tmp_path, cluster)
+
+
+def errors_of(run_dir: Path) -> list[str]:
+    """Errors that a run's timeline tells."""
+    records = evidence.read_lines(run_dir / "timeline.jsonl").records
+    return [one["message"] for one in records if one["kind"] == "error"]
+
+
+def test_a_killed_run_is_undone_and_judged_once(stage: Stage) -> None:
+    """The node is opened, the Lease gone, the verdict says that nothing follows; then nothing is left."""
+    run_dir = stage.run()
+    stage.leave_open(run_dir)
+    stage.hold(run_dir.name)
+
+    (healed,) = heal(stage.root)
+
+    assert (healed.run_dir, healed.undone) == (run_dir, ("uncordoned worker-b",))
+    assert not stage.cordoned
+    assert stage.cluster.get(lease.LEASE) is None
+    assert evidence.open_undos(run_dir) == ()
+    assert errors_of(run_dir) == ["the runner was killed; uncordoned worker-b"]
+    assert healed.verdict is not None
+    assert healed.verdict.verdict == "INVALID"
+    assert any(reason.startswith("run did not finish: last phase fault") for reason in healed.verdict.reasons)
+    assert healed.verdict.counts["ok"] > 0
+    assert (run_dir / "verdict.json").is_file()
+    asked = len(stage.cluster.asked)
+    assert list(heal(stage.root)) == []
+    assert len(stage.cluster.asked) == asked
+
+
+def test_a_run_that_goes_on_is_left_alone(stage: Stage) -> None:
+    """Its runner lives: nothing is undone under it, nothing asked, nothing written."""
+    run_dir = stage.run(pid=os.getpid(), pid_started=identity.process_started(os.getpid()))
+    stage.leave_open(run_dir)
+
+    assert list(heal(stage.root)) == []
+    assert stage.cordoned
+    assert stage.cluster.asked == []
+    assert not (run_dir / "verdict.json").exists()
+
+
+def test_a_runner_that_was_just_killed_is_dead(stage: Stage) -> None:
+    """Its number may be seen for as long as nobody has collected it: that is no life."""
+    words = [sys.executable, "-S", "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as runner:
+        run_dir = stage.run(pid=runner.pid, pid_started=identity.process_started(runner.pid))
+        stage.leave_open(run_dir)
+        runner.kill()
+        os.waitid(os.P_PID, runner.pid, os.WEXITED | os.WNOWAIT)
+
+        assert [one.run_dir for one in heal(stage.root)] == [run_dir]
+
+    assert not stage.cordoned
+
+
+def test_a_finished_run_is_left_alone(stage: Stage) -> None:
+    """A run with its verdict, and nothing open, is not judged again."""
+    run_dir = stage.run("pass")
+    judge(run_dir)
+    before = (run_dir / "verdict.json").stat().st_mtime_ns
+
+    assert list(heal(stage.root)) == []
+    assert (run_dir / "verdict.json").stat().st_mtime_ns == before
+    assert stage.cluster.asked == []
+
+
+def test_a_judged_run_whose_fault_is_on_is_undone(stage: Stage) -> None:
+    """A run that could not undo its fault at its end has a verdict, and still is healed."""
+    run_dir = stage.run("pass")
+    judge(run_dir)
+    stage.leave_open(run_dir)
+
+    (healed,) = heal(stage.root)
+
+    assert not stage.cordoned
+    assert healed.verdict is not None
+    assert healed.verdict.verdict == "INVALID"
+
+
+def test_the_lease_of_another_run_stays(stage: Stage) -> None:
+    """What holds the cluster now is not what was killed."""
+    stage.run()
+    stage.hold("another")
+
+    assert len(list(heal(stage.root))) == 1
+    assert stage.cluster.get(lease.LEASE) is not None
+
+
+def test_an_unknown_fault_says_so(stage: Stage) -> None:
+    """What nobody here can undo is named, with its file, and stays open; older undos do not get lost."""
+    run_dir = stage.run()
+    stage.leave_open(run_dir)
+    stage.leave_open(run_dir, fault="volcano")
+
+    with pytest.raises(ClusterError, match=r"undo\.jsonl: nobody here knows the fault 'volcano'"):
+        list(heal(stage.root))
+
+    assert [one.fault for one in evidence.open_undos(run_dir)] == ["volcano", "node_drain"]
+    assert not (run_dir / "verdict.json").exists()
+
+
+def test_a_silent_cluster_keeps_its_undo_open(stage: Stage) -> None:
+    """What could not be undone is an error, and is done when the cluster answers again."""
+    run_dir = stage.run()
+    stage.leave_open(run_dir)
+    kubeconfig = (stage.root / "kubeconfig").read_bytes()
+    (stage.root / "kubeconfig").unlink()
+
+    with pytest.raises(ClusterError, match=r"context test of .*kubeconfig cannot be used"):
+        list(heal(stage.root))
+    assert len(evidence.open_undos(run_dir)) == 1
+    (stage.root / "kubeconfig").write_bytes(kubeconfig)
+
+    assert [one.undone for one in heal(stage.root)] == [("uncordoned worker-b",)]
+
+
+def test_a_cluster_that_has_gone_holds_up_no_verdict(stage: Stage) -> None:
+    """Where nothing is left to undo, a run is judged without its cluster."""
+    run_dir = stage.run()
+    (stage.root / "kubeconfig").unlink()
+
+    (healed,) = heal(stage.root)
+
+    assert (healed.run_dir, healed.undone) == (run_dir, ())
+    assert healed.verdict is not None
+
+
+def test_a_folder_that_cannot_be_judged_holds_up_no_other(stage: Stage) -> None:
+    """A run killed before its scenario was copied is undone and told; the others are healed."""
+    torn, whole = stage.run(seed=9), stage.run(seed=8)
+    (torn / "scenario.toml").unlink()
+    stage.leave_open(torn)
+
+    first, second = heal(stage.root)
+
+    assert (first.run_dir, first.verdict, second.run_dir) == (torn, None, whole)
+    assert "scenario.toml" in first.problems[0]
+    assert not stage.cordoned
+    assert second.verdict is not None
+
+
+def test_after_another_start_of_the_machine_no_time_is_made_up(stage: Stage) -> None:
+    """The timeline's clock began anew: the undo is done, and no record with a wrong time is written."""
+    run_dir = stage.run(boot_id="00000000-0000-0000-0000-000000000000")
+    stage.leave_open(run_dir)
+    before = (run_dir / "timeline.jsonl").read_bytes()
+
+    (healed,) = heal(stage.root)
+
+    assert not stage.cordoned
+    assert (run_dir / "timeline.jsonl").read_bytes() == before
+    assert healed.verdict is not None
+    assert healed.verdict.verdict == "INVALID"
+
+
+def test_no_runs_are_nothing_to_heal(tmp_path: Path) -> None:
+    """Neither an empty folder nor one that is not a run is an error."""
+    assert list(heal(tmp_path)) == []
+    (tmp_path / evidence.RUNS / "not-a-run").mkdir(parents=True)
+    assert list(heal(tmp_path)) == []
