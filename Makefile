@@ -48,7 +48,7 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 test: lint unit load e2e  ## everything, as CI runs it (60 min cold)
 
 unit: $(READY)  ## unit and golden tests (seconds)
-	$(BIN)/pytest -m "not e2e and not load"
+	$(BIN)/pytest -m "not e2e and not load" --numprocesses 2 --dist worksteal
 
 $(READY): requirements.lock pyproject.toml
 	@echo "sealegs: making $(VENV) with the pinned packages (about a minute)"

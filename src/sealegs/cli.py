@@ -38,7 +38,8 @@ class Group(click.Group):
 
     def main(self, *args: object, **options: object) -> NoReturn:
         """Run the command line; ends the process."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _interrupt)
         try:
             code = super().main(*args, **options | {"standalone_mode": False})  # type: ignore[call-overload]
         except click.ClickException as error:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -114,6 +115,8 @@ def _from_home(path: Path) -> str:
 
 def _commit(root: Path) -> dict[str, Any]:
     """The commit that is checked out, and whether there are changes on it; None outside a repository."""
+    if shutil.which("git") is None:
+        return {"commit": None, "dirty": None}
     said = [
         subprocess.run(["git", "-C", root, *words], capture_output=True, text=True, check=False)
         for words in (("rev-parse", "HEAD"), ("status", "--porcelain"))

@@ -203,6 +203,7 @@ class Run:
 
     def _start_load(self) -> None:
         """The schedule is on disk and the processes that send it are starting."""
+        key = stack.api_key(self.cluster)
         self.load_s = self.timeline.now_s + BOOT_S
         planned = schedule.make(self.scenario, start_s=self.load_s)
         schedule.write(planned, self.run_dir / "schedule.parquet")
@@ -212,7 +213,7 @@ class Run:
             self.run_dir,
             scenario=self.scenario,
             gateway_url=self.cluster.gateway_url,
-            api_key=stack.api_key(self.cluster),
+            api_key=key,
             started_monotonic_ns=self.zero_ns,
         )
 

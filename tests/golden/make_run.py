@@ -201,7 +201,6 @@ def _write_truth(logs: Path, requests: list[dict[str, Any]], *, until_s: float |
             "admitted_s": round(T0_S + one["sent_s"] + 0.003, 6),
             "first_token_s": round(T0_S + one["first_token_s"] - 0.002, 6),
             "end_s": round(T0_S + one["end_s"] - 0.002, 6),
-            "sent_us": [5000] * one["tokens_received"],
             "tokens": one["tokens_received"],
             "prompt_tokens": one["prompt_tokens"],
             "finish": one["finish_reason"],

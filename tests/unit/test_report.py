@@ -17,6 +17,7 @@ from sealegs.report import render
 
 CASES = ("pass", "fail-truncated", "inconclusive-thin", "killed")  # each verdict word once
 PAGE_BYTES_MAX = 250_000
+OPTIONAL = ("commit", "dirty", "seed", "started_at", "versions", "images", "nodes", "command", "sidecar_mode")
 
 
 class Outline(HTMLParser):
@@ -183,19 +184,17 @@ def test_a_run_without_some_of_its_evidence_still_has_a_page(
     assert "INVALID" in parsed.words
 
 
-@pytest.mark.parametrize("key", ["commit", "dirty", "seed", "started_at", "versions", "nodes", "command"])
+@pytest.mark.parametrize("change", [dict.fromkeys(OPTIONAL), {}])
 def test_a_run_that_knows_little_of_itself_still_has_a_page(
-    runs: dict[str, Path], tmp_path: Path, key: str
+    runs: dict[str, Path], tmp_path: Path, change: dict[str, None]
 ) -> None:
     """A run outside a repository has no commit; nor does anything else of its identity stop the page."""
     run_dir = Path(shutil.copytree(runs["pass"], tmp_path / "run"))
     identity = json.loads((run_dir / "run.json").read_text())
-    for change in ({key: None}, {}):
-        known = {name: value for name, value in identity.items() if name != key}
-        (run_dir / "run.json").write_text(json.dumps(known | change))
-        judge(run_dir)
+    known = {name: value for name, value in identity.items() if name not in OPTIONAL}
+    (run_dir / "run.json").write_text(json.dumps(known | change))
 
-        assert render(run_dir).stat().st_size > 0
+    assert "commit none" in render(run_dir).read_text()
 
 
 def test_what_a_run_recorded_is_text_and_never_markup(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -101,6 +101,8 @@ def undo() -> str:
 
 def undo_one(api: Api, undo: evidence.Undo) -> str:
     """Do one undo that was written down; says what was done. Safe to repeat."""
+    if undo.action not in UNDOS:
+        raise ClusterError(f"undo {undo.id}: nobody here knows how to {undo.action!r}")
     return UNDOS[undo.action](api, undo.args)
 
 

@@ -20,8 +20,8 @@ def cordon(api: Api, node: str) -> None:
 
 
 def uncordon(api: Api, node: str) -> None:
-    """New pods may be put on the node again. Safe to repeat."""
-    _set_unschedulable(api, node, value=False)
+    """New pods may be put on the node again. Safe to repeat; a node that is gone needs nothing."""
+    _set_unschedulable(api, node, value=False, also=(HTTPStatus.NOT_FOUND,))
 
 
 def evict(api: Api, pod: Pod) -> Answer:
@@ -46,6 +46,6 @@ def refusing_pdb(answer: Answer) -> str | None:
     return named[1] if named else None
 
 
-def _set_unschedulable(api: Api, node: str, *, value: bool) -> None:
+def _set_unschedulable(api: Api, node: str, *, value: bool, also: tuple[int, ...] = ()) -> None:
     body = {"spec": {"unschedulable": value}}
-    api.call("PATCH", f"/api/v1/nodes/{node}", body=body, content_type=MERGE_PATCH)
+    api.call("PATCH", f"/api/v1/nodes/{node}", body=body, content_type=MERGE_PATCH, also=also)
