@@ -86,11 +86,19 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
 def _truth(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
     """The engines' lines about requests, out of logs that hold other lines too."""
     for log in logs:
-        for line in log.read_bytes().splitlines():
-            if line.startswith(TRUTH_PREFIX):
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    continue
-                if record.keys() >= TRUTH_KEYS:
-                    yield record
+        lines = [line for line in log.read_bytes().splitlines() if line.startswith(TRUTH_PREFIX)]
+        try:
+            # Parsed in one call, which is half the cost of judging a run that is whole.
+            records = json.loads(b"[" + b",".join(lines) + b"]")
+        except ValueError:
+            records = [record for line in lines if (record := _parsed(line)) is not None]
+        yield from (record for record in records if record.keys() >= TRUTH_KEYS)
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """One line of a log; None when it is torn."""
+    try:
+        record: dict[str, Any] = json.loads(line)
+    except ValueError:
+        return None
+    return record

@@ -3,6 +3,6 @@
 import sys
 from pathlib import Path
 
-ENGINE_HOME = Path(__file__).parents[2] / "stack" / "images" / "llm-inference"
+ENGINE_HOME = Path(__file__).parents[1] / "stack" / "images" / "llm-inference"
 
 sys.path.insert(0, str(ENGINE_HOME))

@@ -21,6 +21,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from engine.__main__ import main
 
+pytestmark = pytest.mark.load
+
 HOME = Path(__file__).parents[2] / "stack" / "images" / "llm-inference"
 WAIT_S_MAX = 20.0
 SERVING = health_pb2.HealthCheckResponse.SERVING
