@@ -10,10 +10,10 @@ export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: cluster demo down e2e format heal help lint load lock test unit
 
-cluster: $(READY)  ## make the kind cluster (20 min the first time, 90 s from the cache, 5 s when it stands)
+cluster: $(READY)  ## make the kind cluster (11 min the first time, 90 s from the cache, at once when it stands)
 	$(BIN)/sealegs cluster up
 
-demo: cluster  ## drain a GPU node under real chat traffic and print the verdict (6 min on a standing cluster)
+demo: cluster  ## drain a GPU node under real chat traffic and print the verdict (5 min on a standing cluster)
 	$(BIN)/sealegs run scenarios/gpu-node-drain.toml
 
 down: $(READY)  ## delete the cluster; the cache of built things stays
@@ -38,14 +38,14 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-load: $(READY)  ## the real Locust child against a reference engine on loopback (2 min)
+load: $(READY)  ## real processes on loopback: Locust, the engine, llm-api, Chaos Toolkit (2 min)
 	$(BIN)/pytest -m load
 
 lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
 
-test: lint unit load e2e  ## everything, as CI runs it (60 min cold)
+test: lint unit load e2e  ## everything, as CI runs it (35 min cold, 25 min on a standing cluster)
 
 unit: $(READY)  ## unit and golden tests (seconds)
 	$(BIN)/pytest -m "not e2e and not load" --numprocesses 2 --dist worksteal

@@ -62,7 +62,11 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-@click.group(cls=Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Group,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="sealegs")
 def main() -> None:
     """Find out what breaks for the users of an LLM service on Kubernetes, before they do."""
@@ -138,8 +142,8 @@ def cluster() -> None:
 def up(node_image: str | None, context: str | None) -> None:
     """Make the cluster: Docker where there is none, the node image, nodes, Istio, GPUs.
 
-    Built things are cached under $XDG_CACHE_HOME/sealegs: about 20 minutes on two cores the first time,
-    90 seconds from the cache, 5 when it stands. With --context nothing is made: the cluster is looked at.
+    Built things are cached under $XDG_CACHE_HOME/sealegs: about 11 minutes on two cores the first time,
+    90 seconds from the cache, one when it stands. With --context nothing is made: the cluster is looked at.
     """
     if context is not None:
         found = clusters.connect(context)

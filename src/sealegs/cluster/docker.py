@@ -91,6 +91,8 @@ def _sweep() -> None:
     before = read_json(_before_file())
     if before is None:
         return
+    # A daemon that was killed leaves its data folder mounted on itself, and containers' roots in it.
+    succeeds(["umount", "--recursive", _data_root()])
     succeeds(["ip", "link", "delete", "docker0"])
     rules = [line for line in output(["iptables-save"]).splitlines() if not _is_dockers(line)]
     run(["iptables-restore"], log=log_path("docker"), stdin=("\n".join(rules) + "\n").encode())
@@ -103,6 +105,10 @@ def _sweep() -> None:
 def _is_dockers(rule: str) -> bool:
     """Whether a line of iptables-save is a chain or a rule that the daemon made."""
     return "docker" in rule.lower() or BRIDGE.rpartition(".")[0] in rule
+
+
+def _data_root() -> Path:
+    return cache_dir() / "docker"
 
 
 def _before_file() -> Path:
@@ -139,7 +145,7 @@ def _daemon_config() -> dict[str, object]:
     config: dict[str, object] = {
         "bip": BRIDGE,
         "default-address-pools": POOLS,
-        "data-root": str(cache_dir() / "docker"),
+        "data-root": str(_data_root()),
         "log-opts": {"max-size": "20m"},
     }
     if not _may_raise_limits():
