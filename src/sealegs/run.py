@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sealegs import evidence, experiment, identity, stack, tables
-from sealegs.cluster import Cluster
+from sealegs.cluster import Cluster, docker
 from sealegs.errors import ClusterError
 from sealegs.heal import undo_all
 from sealegs.judge import judge
@@ -78,6 +78,8 @@ def open_run(
         try:
             yield run
         except (ClusterError, TimeoutError) as error:
+            if cluster.owned and not docker.answers():
+                run.note_error("Docker no longer answers, and the cluster with it: `sealegs cluster up`")
             run.note_error(str(error))
         except KeyboardInterrupt:
             run.note_error("interrupted")

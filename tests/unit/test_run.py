@@ -11,7 +11,7 @@ from tests.unit import api_objects, api_server
 from tests.unit.api_server import NODES
 
 from sealegs import evidence
-from sealegs.cluster import Cluster
+from sealegs.cluster import Cluster, docker
 from sealegs.errors import ClusterError
 from sealegs.judge import judge
 from sealegs.kube import lease
@@ -78,8 +78,9 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A stage for one run."""
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """A stage for one run, on a machine whose Docker answers."""
+    monkeypatch.setattr(docker, "answers", lambda: True)
     for name in ("experiments", "locustfiles"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "scenarios").mkdir()
@@ -91,6 +92,20 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     cluster.put("", {"metadata": {"name": "version"}, "gitVersion": "v1.37.0"})
     with api_server.serving(tmp_path, cluster):
         yield Stage(tmp_path, cluster)
+
+
+def test_a_docker_that_has_gone_is_said_in_one_sentence(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster made here goes with its Docker: the evidence says so first, and what brings it back."""
+    with stage.run():
+        monkeypatch.setattr(docker, "answers", lambda: False)
+        raise ClusterError("the API server did not answer")
+
+    assert [message for _, message in stage.errors] == [
+        "Docker no longer answers, and the cluster with it: `sealegs cluster up`",
+        "the API server did not answer",
+    ]
 
 
 def leave_open(run: Run) -> None:

@@ -155,7 +155,8 @@ class Api:
         return _Request(method=method, path=path, url=url, headers=headers, body=sent)
 
     def _unreachable(self, method: str, path: str, why: Exception) -> ClusterError:
-        reason = getattr(why, "reason", None) or why
+        # urllib3 puts the connection's own description before each cause; the last part is the cause.
+        reason = str(getattr(why, "reason", None) or why).rpartition(": ")[2]
         return ClusterError(f"{self.where}: the API server did not answer {method} {path}: {reason}")
 
 
