@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 export UV_PYTHON_DOWNLOADS := never
+# Where it is set, every test run compiles all of the sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: cluster demo down e2e format heal help lint load lock test unit
 
