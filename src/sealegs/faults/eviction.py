@@ -1,7 +1,7 @@
 """Evicting the pods of a node side by side, as a drain does: asked again while a budget refuses."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from http import HTTPStatus
 from threading import Event
@@ -42,12 +42,14 @@ def evict_all(run: ActiveRun, pods: Sequence[Pod], *, node: str, limit_s: float)
     given_up = Event()
     with ThreadPoolExecutor(max_workers=max(1, len(pods))) as pool:
         try:
-            done = list(
-                pool.map(lambda pod: _evict(run, pod, deadline_s=deadline_s, given_up=given_up), pods)
-            )
+            asked = [pool.submit(_evict, run, pod, deadline_s=deadline_s, given_up=given_up) for pod in pods]
+            # In slices: a signal that comes just before a thread blocks is heard only when it wakes.
+            while wait(asked, timeout=LOOK_EVERY_S).not_done:
+                continue
         finally:
             # Who interrupts a drain wants its rollback now, and nothing evicted after that.
             given_up.set()
+    done = [one.result() for one in asked]
     left = [one for one in done if one.left]
     if left:
         listed = "; ".join(f"{one.pod}: {one.left}" for one in left)
