@@ -97,8 +97,13 @@ def test_an_interrupted_drain_stops_asking(stage: Stage, monkeypatch: pytest.Mon
         return ask(api, pod)
 
     monkeypatch.setattr(acts, "evict", ask_and_interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        node_drain.inject(streams_min=3, drain_limit_s=3, node="worker-a")
+    # A shell has its background jobs ignore SIGINT, and Python inherits that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            node_drain.inject(streams_min=3, drain_limit_s=3, node="worker-a")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
     assert len(stage.timeline("eviction")) <= 10
     assert node_drain.undo() == "uncordoned worker-a"
