@@ -40,8 +40,8 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-load: $(READY)  ## real processes on loopback: Locust, the engine, llm-api, Chaos Toolkit (2 min)
-	$(BIN)/pytest -m load
+load: $(READY)  ## real processes on loopback, and verdicts over simulated runs (2 min)
+	$(BIN)/pytest -m "load or simulation"
 
 lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
@@ -50,7 +50,7 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 test: lint unit load e2e  ## everything, as CI runs it (35 min cold, 25 min on a standing cluster)
 
 unit: $(READY)  ## unit and golden tests (seconds)
-	$(BIN)/pytest -m "not e2e and not load" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m "not e2e and not load and not simulation" --numprocesses 2 --dist worksteal
 
 $(READY): requirements.lock pyproject.toml
 	@echo "sealegs: making $(VENV) with the pinned packages (about a minute)"

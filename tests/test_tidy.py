@@ -23,8 +23,11 @@ LAYERS = {
     "arrivals": PURE,
     "cli": SHOW,
     "cluster": EDGE,
+    "compare": SHOW,
     "control": SHOW,
+    "correlation": PURE,
     "data": PURE,
+    "difference": PURE,
     "doors": SHOW,
     "drain": PURE,
     "errors": PURE,
@@ -38,6 +41,7 @@ LAYERS = {
     "invariants": PURE,
     "judge": ORCHESTRATE,
     "kube": EDGE,
+    "outputs": SHOW,
     "probes": ACT,
     "profiles": PURE,
     "reconcile": PURE,
@@ -60,7 +64,8 @@ LAYERS = {
     "waiting": EDGE,
 }
 # What draws reads evidence only: it never reaches for a cluster or for load.
-BLIND = {"report": {"kube", "cluster", "traffic", "faults", "stack", "probes"}}
+LIVE = {"kube", "cluster", "traffic", "faults", "stack", "probes"}
+BLIND = {"compare": LIVE, "outputs": LIVE, "report": LIVE}
 
 SITES = {
     "kubernetes": {"kube"},

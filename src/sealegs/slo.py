@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sealegs import stats
+from sealegs import correlation, stats
 from sealegs.facts import Interval
 from sealegs.scenario import Objective
 
@@ -73,7 +73,11 @@ class Fates:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveResult:
-    """One objective decided. The bounds are of the share of good requests, each side at the confidence."""
+    """One objective decided. The bounds are of the share of good requests, each side at the confidence.
+
+    `effective_n` is how many independent requests the n are worth, and `why` says for what an INCONCLUSIVE is
+    one: see `sealegs.correlation`.
+    """
 
     name: str
     sli: str
@@ -82,11 +86,13 @@ class ObjectiveResult:
     target: float
     confidence: float
     n: int
+    effective_n: int
     bad: int
     good_share: float | None
     bound_low: float
     bound_high: float
     verdict: stats.Decision
+    why: correlation.Why | None
     more_needed: int
     request_ids: tuple[str, ...]
 
@@ -159,12 +165,22 @@ def ttft(fates: Fates, limit_s: float | None) -> Flags:
 INDICATORS = {"success": success, "ttft": ttft}
 
 
-def decide(fates: Fates, objective: Objective) -> ObjectiveResult:
-    """Count an objective's eligible and bad requests and apply the rule of `sealegs.stats`."""
+def decide(fates: Fates, objective: Objective, *, struck: bool = False) -> ObjectiveResult:
+    """Count an objective's eligible and bad requests and apply the rule of `sealegs.correlation`.
+
+    `struck` says that the run's fault was injected: every phase but the baseline is disturbed then.
+    """
     eligible = fates.within(objective.phase)
     wrong = eligible & ~INDICATORS[objective.sli](fates, objective.limit_s)
     n, bad = int(eligible.sum()), int(wrong.sum())
     bounds = stats.good_share_bounds(n=n, bad=bad, confidence=objective.confidence)
+    # The fates, and with them the flags, are in the order of intended time.
+    decided = correlation.guarded(
+        ~wrong[eligible],
+        target=objective.target,
+        confidence=objective.confidence,
+        disturbed=struck and objective.phase != "baseline",
+    )
     return ObjectiveResult(
         name=objective.name,
         sli=objective.sli,
@@ -173,11 +189,13 @@ def decide(fates: Fates, objective: Objective) -> ObjectiveResult:
         target=objective.target,
         confidence=objective.confidence,
         n=n,
+        effective_n=round(decided.effective_n),
         bad=bad,
         good_share=round(1 - bad / n, 6) if n else None,
         bound_low=round(bounds.low, 6),
         bound_high=round(bounds.high, 6),
-        verdict=stats.decide(n=n, bad=bad, target=objective.target, confidence=objective.confidence),
+        verdict=decided.verdict,
+        why=decided.why,
         more_needed=stats.more_needed(n=n, bad=bad, target=objective.target, confidence=objective.confidence),
         request_ids=fates.ids(wrong),
     )

@@ -76,7 +76,8 @@ def decide(facts: Facts) -> Verdict:
     fates = slo.fates_of(facts.schedule, facts.requests, phases)
     story = fault_story(facts)
     in_flight = in_flight_at(facts, fates, story) if story else InFlight()
-    objectives = tuple(slo.decide(fates, one) for one in facts.scenario.objectives)
+    struck = story is not None and story.injected_s is not None
+    objectives = tuple(slo.decide(fates, one, struck=struck) for one in facts.scenario.objectives)
     situation = Situation(facts=facts, fates=fates, story=story, in_flight=in_flight)
     invariants = tuple(INVARIANTS[name](situation) for name in facts.scenario.invariants)
     asked = facts.scenario.recovery
@@ -145,6 +146,8 @@ def _told_objective(result: ObjectiveResult) -> str:
     text = f"{result.name}: {result.bad:,} bad of {result.n:,}, target {result.target:g}"
     if result.verdict == "FAIL":
         return f"{text}: {', '.join(result.request_ids)}"
+    if result.why == "correlated":
+        return f"{text}; clumped: worth about {result.effective_n:,} independent requests"
     return (
         f"{text}; {result.more_needed:,} more good requests would have decided it"
         if result.more_needed

@@ -209,6 +209,7 @@ def test_gone_needs_a_fresh_read_too(stage: Stage) -> None:
     with stage.recorded():
         node_drain.inject(streams_min=3, drain_limit_s=5, node="worker-a")
         node_drain.undo()
+        node_drain.gone(limit_s=5)  # by now the recorder has seen it open again
     acts.cordon(stage.api, "worker-a")
 
     with pytest.raises(TimeoutError, match="'recorded_schedulable': True, 'schedulable': False"):

@@ -211,6 +211,32 @@ def test_what_a_run_recorded_is_text_and_never_markup(runs: dict[str, Path], tmp
     assert evil in " ".join(parsed.words)
 
 
+def test_an_objective_says_what_it_is_worth_and_why_it_is_undecided(
+    runs: dict[str, Path], tmp_path: Path
+) -> None:
+    """Beside the count when bad ones came together; a verdict from before that was judged has neither."""
+    copy = Path(shutil.copytree(runs["pass"], tmp_path / "run"))
+    document = verdict_of(copy)
+    one = document["objectives"][1]
+    one |= {"verdict": "INCONCLUSIVE", "why": "correlated", "effective_n": 48, "bad": 6, "more_needed": 0}
+    evidence.write_json(copy / "verdict.json", document)
+    page = render(copy).read_text(encoding="utf-8")
+    one |= {"why": "thin", "effective_n": one["n"], "more_needed": 7}
+    evidence.write_json(copy / "verdict.json", document)
+    thin = render(copy).read_text(encoding="utf-8")
+    for each in document["objectives"]:
+        del each["effective_n"], each["why"]
+    evidence.write_json(copy / "verdict.json", document)
+    before = render(copy).read_text(encoding="utf-8")
+
+    assert page.count("worth about 48 independent requests") == 1
+    assert page.count("<small>the bad ones came together</small>") == 1
+    for other in (thin, before):
+        assert "worth about" not in other
+        assert "<small>7 more good ones would decide</small>" in other
+    assert "more good ones" not in page_of(runs["pass"])
+
+
 def test_a_run_that_was_not_judged_is_refused(runs: dict[str, Path], tmp_path: Path) -> None:
     """The message names the command that judges it."""
     copy = shutil.copytree(runs["pass"], tmp_path / "run")

@@ -121,6 +121,32 @@ def test_nothing_at_all_can_be_counted() -> None:
     assert (result.n, result.bad, result.good_share, result.verdict) == (0, 0, None, "INCONCLUSIVE")
 
 
+def test_requests_that_fail_together_are_worth_less_before_the_fault_and_decide_after_it() -> None:
+    """Rows come in any order; what stands together is told by the intended times."""
+    bad_ones = {*range(100, 140), *range(400, 440)}
+    schedule = planned(*(10 + number / 30 for number in range(600)))
+    rows = [
+        row(f"r{number}", 10 + number / 30, outcome="http_5xx" if number in bad_ones else "ok")
+        for number in range(600)
+    ]
+    seen = fates(schedule, *random.Random(3).sample(rows, len(rows)))  # noqa: S311 - a model's dice
+    baseline, fault = (
+        decide(seen, Objective(name="s", sli="success", phase=phase, target=0.95), struck=True)
+        for phase in ("baseline", "fault")
+    )
+
+    assert (baseline.n, baseline.bad, baseline.verdict, baseline.why) == (
+        300,
+        40,
+        "INCONCLUSIVE",
+        "correlated",
+    )
+    assert (fault.n, fault.bad, fault.verdict, fault.why) == (300, 40, "FAIL", None)
+    assert 15 <= baseline.effective_n == fault.effective_n <= 40
+    assert decide(seen, SUCCESS).why == "correlated"
+    assert decide(seen, SUCCESS, struck=True).verdict != decide(seen, SUCCESS).verdict
+
+
 @given(st.lists(st.sampled_from(["ok", "http_5xx", "hole", "slow"]), max_size=40), st.randoms())
 @settings(max_examples=10, deadline=None)
 def test_the_order_of_rows_changes_nothing(outcomes: list[str], order: random.Random) -> None:

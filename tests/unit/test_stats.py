@@ -1,9 +1,12 @@
 """The statistical rule against published numbers, an independent implementation, and its own properties."""
 
+from itertools import product
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import beta, binomtest
 
 from sealegs.stats import bad_max, decide, good_share_bounds, more_needed, quantile, requests_min
 
@@ -94,6 +97,35 @@ def test_an_independent_implementation_agrees(
             expected = "FAIL"
 
     assert decide(n=n, bad=bad, target=target, confidence=confidence) == expected
+
+
+def test_thousands_of_counts_decide_as_their_clopper_pearson_bounds() -> None:
+    """PASS and FAIL are those of scipy's exact intervals, drawn near the edges as well as anywhere.
+
+    `proportion_ci` takes one count at a time; the same bounds as quantiles of the beta distribution take all,
+    and agree with it where both are asked. Bounds that are the target itself, as of 2 bad of 2 at 0.9 and
+    0.99, are left out: there rounding decides.
+    """
+    dice = np.random.default_rng(5)
+    rule = list(product([0.5, 0.9, 0.95, 0.985, 0.99, 0.999], [0.9, 0.95, 0.99]))
+    target, confidence = np.tile(np.array(rule), (400, 1)).T
+    n = np.rint(10 ** dice.uniform(0, 4, len(target))).astype(int)
+    near = np.rint(n * (1 - target) + dice.normal(0, 3, len(n)) * np.sqrt(n * target * (1 - target)))
+    bad = np.clip(np.where(dice.random(len(n)) < 0.8, near, dice.integers(0, n + 1)), 0, n).astype(int)
+    low = np.where(bad < n, beta.ppf(1 - confidence, n - bad, bad + 1), 0.0)
+    high = np.where(bad > 0, beta.ppf(confidence, n - bad + 1, bad), 1.0)
+
+    clear = np.minimum(abs(low - target), abs(high - target)) > 1e-12
+    expected = np.select([low > target, high < target], ["PASS", "FAIL"], "INCONCLUSIVE")[clear].tolist()
+    cases = list(zip(*(one[clear].tolist() for one in (n, bad, target, confidence)), strict=True))
+    assert [decide(n=a, bad=b, target=c, confidence=d) for a, b, c, d in cases] == expected
+    assert min(expected.count(word) for word in WORST_LAST) > 800
+    for index in range(0, len(cases), 120):
+        a, b, _, d = cases[index]
+        above, below = (
+            binomtest(a - b, a, alternative=side).proportion_ci(d, "exact") for side in ("greater", "less")
+        )
+        assert (above.low, below.high) == pytest.approx((low[clear][index], high[clear][index]), abs=1e-9)
 
 
 @given(counts(), targets, confidences)

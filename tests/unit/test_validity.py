@@ -153,6 +153,21 @@ def test_a_slow_baseline_is_unhealthy_too() -> None:
     assert verdict.verdict == "INVALID"
 
 
+def test_a_baseline_that_was_slow_for_a_while_is_unhealthy_too() -> None:
+    """Its FAIL is withheld, as a slow while may be bad luck; a fault is not judged on bad luck either."""
+    a_while = (BASELINE_AT_S + 20, BASELINE_AT_S + 40)
+
+    verdict = decide(
+        requests_where(
+            made_facts("pass"), lambda r: a_while[0] < r["intended_s"] < a_while[1], first_token_s=END_S
+        )
+    )
+
+    (slow,) = (one for one in verdict.objectives if one.name == "ttft-baseline")
+    assert (slow.verdict, slow.why) == ("INCONCLUSIVE", "correlated")
+    assert not check(verdict, "baseline-healthy")
+
+
 def test_a_cap_refusal_under_the_fault_is_bad_and_not_invalid() -> None:
     """Once a fault stands, a full client is the system's doing: the request counts against it."""
     facts = made_facts("pass")

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from tests.golden.case import FAULT_AT_S
+from tests.golden.case import END_S, FAULT_AT_S
 from tests.golden.make_run import made_facts
 from tests.unit.changes import requests_where
 
@@ -62,6 +62,20 @@ def test_too_few_requests_are_inconclusive_and_say_how_many_more() -> None:
 
     assert (verdict.verdict, verdict.exit_code) == ("INCONCLUSIVE", 2)
     assert any("more good requests would have decided it" in reason for reason in verdict.reasons)
+
+
+def test_requests_that_went_bad_together_are_inconclusive_and_say_what_they_are_worth() -> None:
+    """Six in a row after a fault: the exact rule alone would pass them."""
+    facts = requests_where(
+        made_facts("pass"), lambda r: "r000800" <= r["request_id"] < "r000806", first_token_s=END_S
+    )
+
+    verdict = decide(facts)
+
+    assert verdict.verdict == "INCONCLUSIVE"
+    assert verdict.reasons == (
+        "ttft-fault: 6 bad of 290, target 0.95; clumped: worth about 47 independent requests",
+    )
 
 
 def test_claiming_nothing_is_not_a_pass() -> None:

@@ -1,6 +1,8 @@
 """The page's tables as rows of words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -25,10 +27,11 @@ class ObjectiveRow:
     phase: str
     target: str
     counted: str
+    worth: str
     observed: str
     bar: Markup
     verdict: str
-    needed: str
+    undecided: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +75,28 @@ def objectives(reading: Reading) -> list[ObjectiveRow]:
             phase=one["phase"],
             target=f"≥ {share(one['target'])}",
             counted=f"{one['n'] - one['bad']:,} of {one['n']:,}",
+            worth=_worth(one),
             observed=share(one["good_share"]),
             bar=Markup(interval_bar(one, floor=floor)),  # noqa: S704  drawn here
             verdict=one["verdict"],
-            needed=f"{one['more_needed']:,} more good ones would decide"
-            if one["verdict"] == "INCONCLUSIVE" and one["more_needed"]
-            else "",
+            undecided=_undecided(one),
         )
         for one in decided
     ]
+
+
+def _worth(objective: Mapping[str, Any]) -> str:
+    """How many independent requests an objective rests on, where that is not all of them, and known."""
+    worth = objective.get("effective_n", objective["n"])
+    return f"worth about {worth:,} independent requests" if worth < objective["n"] else ""
+
+
+def _undecided(objective: Mapping[str, Any]) -> str:
+    """Why an objective is INCONCLUSIVE."""
+    if objective.get("why") == "correlated":
+        return "the bad ones came together"
+    more = objective["more_needed"] if objective["verdict"] == "INCONCLUSIVE" else 0
+    return f"{more:,} more good ones would decide" if more else ""
 
 
 def phases(reading: Reading) -> list[PhaseRow]:

@@ -1,0 +1,184 @@
+"""The guard against clumps: what it withholds, what it leaves alone, and the words it gives for that."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sealegs.correlation import Flags, guarded, spread
+from sealegs.stats import decide
+
+RULE = {"target": 0.95, "confidence": 0.99}
+SHORTEST = 100
+targets = st.sampled_from([0.9, 0.95, 0.985])
+
+
+def row(n: int, *bad: int) -> Flags:
+    """Requests in order, all good but these."""
+    good = np.ones(n, dtype=bool)
+    good[list(bad)] = False
+    return good
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Flags:
+    """Requests with bad ones strewn over them and up to two runs of bad ones."""
+    n = draw(st.integers(0, 600))
+    dice = np.random.default_rng(draw(st.integers(0, 2**32)))
+    good = dice.random(n) >= draw(st.sampled_from([0.0, 0.01, 0.05, 0.2]))
+    for start, length in draw(st.lists(st.tuples(st.integers(0, 599), st.integers(1, 200)), max_size=2)):
+        good[start : start + length] = False
+    return good
+
+
+@pytest.mark.parametrize(
+    ("bad", "steady", "disturbed"),
+    [
+        (range(100, 101), "PASS", "PASS"),
+        (range(100, 102), "PASS", "PASS"),
+        (range(103, 106), "INCONCLUSIVE", "PASS"),
+        (range(103, 107), "INCONCLUSIVE", "INCONCLUSIVE"),
+        (range(0, 256, 64), "PASS", "PASS"),
+        (range(100, 123), "INCONCLUSIVE", "FAIL"),
+        (range(100, 200), "INCONCLUSIVE", "FAIL"),
+        (range(0, 256, 8), "FAIL", "FAIL"),
+    ],
+)
+def test_a_clump_is_worth_less_than_its_number(bad: range, steady: str, disturbed: str) -> None:
+    """Of 256 requests. Strewn bad ones decide as the exact rule does; an outage does after a fault."""
+    good = row(256, *bad)
+
+    assert guarded(good, **RULE, disturbed=False).verdict == steady
+    assert guarded(good, **RULE, disturbed=True).verdict == disturbed
+
+
+@pytest.mark.parametrize(
+    ("n", "bad", "why"),
+    [
+        (50, range(0), "thin"),
+        (80, range(40, 42), "thin"),
+        (256, range(0, 250, 50), "thin"),
+        (256, range(103, 108), "correlated"),
+        (256, range(103, 107), "correlated"),
+        (300, range(100, 150), "correlated"),
+    ],
+)
+def test_it_says_why_nothing_is_decided(n: int, bad: range, why: str) -> None:
+    """More requests of the same load cure "thin"; they cure "correlated" only when they are many more."""
+    found = guarded(row(n, *bad), **RULE, disturbed=False)
+
+    assert (found.verdict, found.why) == ("INCONCLUSIVE", why)
+
+
+def test_too_few_to_pass_are_thin_clumped_or_not() -> None:
+    """At 0.99 not even 300 good ones pass: first of all they are too few."""
+    found = guarded(row(300, *range(100, 106)), target=0.99, confidence=0.99, disturbed=False)
+
+    assert (found.verdict, found.why) == ("INCONCLUSIVE", "thin")
+
+
+def test_a_pass_is_withheld_by_its_bound_though_it_is_worth_enough() -> None:
+    """Seven outages in 3,000 requests, 119 bad: the exact rule, which passes up to 122, sees no seven."""
+    bad = [start + number for start in range(100, 2900, 400) for number in range(17)]
+    found = guarded(row(3000, *bad), **RULE, disturbed=True)
+
+    assert (found.verdict, found.why) == ("INCONCLUSIVE", "correlated")
+    assert found.effective_n == pytest.approx(248, abs=1)
+
+
+def test_good_and_bad_mirror_each_other() -> None:
+    """Also in batches of five and six, where a batch of all bad has no deviation from a row of all bad."""
+    seen, mirrored = (spread(one, confidence=0.99) for one in (row(110, 3), ~row(110, 3)))
+
+    assert seen is not None
+    assert mirrored is not None
+    assert (1 - mirrored.high, 1 - mirrored.low) == pytest.approx((seen.low, seen.high))
+    assert mirrored.effective_n == pytest.approx(seen.effective_n)
+
+
+@pytest.mark.parametrize("clump", [1, 2, 5, 10])
+def test_requests_that_go_bad_in_clumps_are_worth_one_a_clump(clump: int) -> None:
+    """2,000 made of clumps of equal fate are worth about 2,000 / clump, on average over many."""
+    dice = np.random.default_rng(7)
+    fates = dice.random((400, 2000 // clump)) >= 0.1
+    seen = [spread(np.repeat(good, clump), confidence=0.5) for good in fates]
+    design_effects = [2000 / one.effective_n for one in seen if one]
+
+    # At confidence 0.5 half of the design effects of independent requests are above their median of 0.97.
+    assert np.mean(design_effects) == pytest.approx(clump, rel=0.2)
+
+
+@pytest.mark.parametrize("n", [100, 119, 250, 1000])
+def test_independent_requests_are_worth_their_number(n: int) -> None:
+    """Chance clumps a little, and is taken for correlation one time in a hundred or so."""
+    dice = np.random.default_rng(7)
+    seen = [spread(dice.random(n) >= 0.1, confidence=0.99) for _ in range(1000)]
+
+    assert sum(one is not None and one.effective_n < n for one in seen) <= 20
+
+
+def test_bounds_hold_as_often_as_they_say() -> None:
+    """Each side misses the true share about one time in twenty at 0.95, also when n makes unequal batches."""
+    dice = np.random.default_rng(7)
+    seen = [spread(dice.random(1013) >= 0.2, confidence=0.95) for _ in range(2000)]
+
+    assert sum(one is not None and one.low > 0.8 for one in seen) == pytest.approx(100, abs=35)
+    assert sum(one is not None and one.high < 0.8 for one in seen) == pytest.approx(100, abs=35)
+
+
+@pytest.mark.parametrize("good", [row(0), row(SHORTEST - 1, 3), row(500), ~row(500)])
+def test_too_few_or_all_alike_show_no_spread(good: Flags) -> None:
+    """There the exact rule stands alone, and every request counts for one."""
+    alone = decide(n=len(good), bad=int((~good).sum()), **RULE)
+
+    assert spread(good, confidence=0.99) is None
+    for disturbed in (False, True):
+        found = guarded(good, **RULE, disturbed=disturbed)
+        assert (found.verdict, found.effective_n) == (alone, len(good))
+    assert spread(row(SHORTEST, 3), confidence=0.99) is not None
+
+
+@given(rows(), targets, st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_the_guard_only_withholds(good: Flags, target: float, disturbed: bool) -> None:  # noqa: FBT001 - drawn
+    """What it decides the exact rule decided so; it adds no request, and gives a reason for doubt."""
+    exact = decide(n=len(good), bad=int((~good).sum()), target=target, confidence=0.99)
+    found = guarded(good, target=target, confidence=0.99, disturbed=disturbed)
+
+    assert found.verdict in (exact, "INCONCLUSIVE")
+    assert (found.why is None) == (found.verdict != "INCONCLUSIVE")
+    assert found.effective_n <= len(good)
+    if disturbed and exact == "FAIL":
+        assert found.verdict == "FAIL"
+
+
+@given(rows(), st.integers(0, 2**32), targets, st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_more_bad_never_turns_a_fail_into_a_pass(
+    good: Flags,
+    seed: int,
+    target: float,
+    disturbed: bool,  # noqa: FBT001 - drawn
+) -> None:
+    """Nor does it make a PASS of what the exact rule did not pass."""
+    worse = good & (np.random.default_rng(seed).random(len(good)) >= 0.03)
+    before = guarded(good, target=target, confidence=0.99, disturbed=disturbed).verdict
+    after = guarded(worse, target=target, confidence=0.99, disturbed=disturbed).verdict
+
+    assert (before, after) != ("FAIL", "PASS")
+    if decide(n=len(good), bad=int((~good).sum()), target=target, confidence=0.99) != "PASS":
+        assert after != "PASS"
+
+
+@given(rows(), st.integers(0, 2**32), targets)
+@settings(max_examples=80, deadline=None)
+def test_order_moves_a_decision_only_to_or_from_doubt(good: Flags, seed: int, target: float) -> None:
+    """The exact rule sees no order; the guard does, and can at most withhold: never PASS for FAIL."""
+    shuffled = np.random.default_rng(seed).permutation(good)
+    first, second = (
+        guarded(one, target=target, confidence=0.99, disturbed=False).verdict for one in (good, shuffled)
+    )
+
+    assert {first, second} != {"PASS", "FAIL"}
+    if len(good) < SHORTEST:
+        assert first == second
