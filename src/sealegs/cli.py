@@ -1,5 +1,6 @@
 """The command `sealegs`: arguments in, exit code out."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,13 +12,17 @@ import click
 from sealegs import cluster as clusters
 from sealegs.cluster import up as making
 from sealegs.cluster.progress import lasted
+from sealegs.compare import comparison, side_of
 from sealegs.doors import present
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.evidence import RUNS
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
+from sealegs.judge import read_facts
+from sealegs.outputs import deliver
 from sealegs.run import execute
 from sealegs.scenario import load_scenario, root_of
+from sealegs.verdict import Verdict
 
 EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
 EXIT_CODES = """\b
@@ -30,6 +35,12 @@ context_option = click.option(
     metavar="NAME",
     help="Use the cluster of this kubeconfig context instead of the one made here. "
     "Its namespace llm-production must carry the label sealegs/allow-faults=true.",
+)
+outputs_option = click.option(
+    "--outputs",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write what machines read into this folder: JUnit, Markdown, OpenMetrics, OpenSLO, a Chrome trace.",
 )
 
 
@@ -75,24 +86,37 @@ def main() -> None:
 @main.command(epilog=EXIT_CODES)
 @click.argument("scenario", type=click.Path(path_type=Path, dir_okay=False))
 @context_option
-def run(scenario: Path, context: str | None) -> int:
+@outputs_option
+def run(scenario: Path, context: str | None, outputs: Path | None) -> int:
     """Test the claim of SCENARIO (scenarios/NAME.toml) on a cluster, and judge it.
 
     The run's folder is reports/runs/<run_id>/; the exit code is the verdict.
     """
     asked = load_scenario(scenario)
     verdict = execute(asked, clusters.connect(context), say=_say)
-    present(root_of(asked.path) / RUNS / verdict.run_id, verdict, out=sys.stdout)
+    _show(root_of(asked.path) / RUNS / verdict.run_id, verdict, outputs)
     return verdict.exit_code
 
 
 @main.command(epilog=EXIT_CODES)
 @click.argument("run_dir", metavar="RUN", type=click.Path(path_type=Path, exists=True, file_okay=False))
-def judge(run_dir: Path) -> int:
+@outputs_option
+def judge(run_dir: Path, outputs: Path | None) -> int:
     """Judge the folder of a run again and draw its page. Needs no cluster; same evidence, same bytes."""
     verdict = judge_run(run_dir)
-    present(run_dir, verdict, out=sys.stdout)
+    _show(run_dir, verdict, outputs)
     return verdict.exit_code
+
+
+@main.command()
+@click.argument("a", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("b", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def compare(a: Path, b: Path) -> None:
+    """Show the folders of two runs beside each other, and where B differs from A by more than chance.
+
+    Ends with 0 whatever it shows, and with 4 when one of them is not a run. Writes nothing.
+    """
+    click.echo("\n".join(comparison(side_of(read_facts(a)), side_of(read_facts(b)))))
 
 
 @main.command(epilog=EXIT_CODES)
@@ -165,6 +189,12 @@ def status() -> None:
     """Say what there is of the cluster. Exits with 5 when it is not there or does not answer."""
     for name, value in making.status():
         click.echo(f"{name:8} {value}")
+
+
+def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:
+    """Present a judged run to people, then to machines."""
+    present(run_dir, verdict, out=sys.stdout)
+    deliver(run_dir, outputs, environment=os.environ, out=sys.stdout)
 
 
 def _say(text: str) -> None:

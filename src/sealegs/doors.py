@@ -29,7 +29,7 @@ def table(verdict: Verdict, *, colour: bool = False) -> Iterator[str]:
     yield f"{_painted(word, verdict.verdict) if colour else word}  {verdict.scenario}"
     yield from textwrap.wrap(verdict.claim, WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield ""
-    yield from _aligned(_claims(verdict))
+    yield from aligned(_claims(verdict))
     if not verdict.validity.valid:
         yield "  in parentheses: what the numbers say; from evidence that cannot be trusted, nothing follows"
     counts = verdict.counts
@@ -44,14 +44,14 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
     for one in verdict.objectives:
         limit = f" ≤ {seconds(one.limit_s)}" if one.limit_s else ""
         numbers = (f"{one.n}", f"{one.bad}", share(one.good_share), share(one.bound_low), share(one.target))
-        rows.append((_word(one.verdict, verdict), f"{one.name}{limit}", *numbers))
+        rows.append((counted(one.verdict, verdict), f"{one.name}{limit}", *numbers))
     for law in verdict.invariants:
         # A counter-example stays one, whatever else of the evidence cannot be trusted.
-        word = law.verdict if law.verdict == "FAIL" else _word(law.verdict, verdict)
+        word = law.verdict if law.verdict == "FAIL" else counted(law.verdict, verdict)
         rows.append((word, law.name, "", f"{law.violations}", "", "", "none"))
     if recovery := verdict.recovery:
         took, limit = seconds(recovery.recovery_s), f"≤ {seconds(recovery.limit_s)}"
-        rows.append((_word(recovery.verdict, verdict), "recovery", "", "", took, "", limit))
+        rows.append((counted(recovery.verdict, verdict), "recovery", "", "", took, "", limit))
     failed = [check for check in verdict.validity.checks if not check.ok]
     checks = len(verdict.validity.checks)
     rows.append(
@@ -60,17 +60,17 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
     return rows
 
 
-def _word(claim: Word, verdict: Verdict) -> str:
+def counted(claim: Word, verdict: Verdict) -> str:
     """How a claim ended; in parentheses where the evidence cannot carry it."""
     return claim if verdict.validity.valid else f"({claim})"
 
 
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Rows under each other: words to the left, numbers to the right."""
+def aligned(rows: Sequence[tuple[str, ...]], *, words: int = 2) -> Iterator[str]:
+    """Rows under each other: the first columns, `words`, to the left, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
-        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        cells = [cell.ljust(width) for cell, width in zip(row[:words], widths[:words], strict=True)]
+        cells += [cell.rjust(width) for cell, width in zip(row[words:], widths[words:], strict=True)]
         yield f"  {'  '.join(cells)}".rstrip()
 
 

@@ -28,6 +28,7 @@ def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealegs
     """The command, in a home where nothing was ever made; returns its exit code."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
 
@@ -63,11 +64,14 @@ def test_the_exit_code_is_the_verdict(
     assert (run_dir / "report.html").is_file()
 
 
+@pytest.mark.parametrize("words", [("judge",), ("compare",)], ids=["judge", "compare"])
 def test_a_folder_that_is_no_run_is_your_input(
-    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
     """Exit 4, and the file that is not there."""
-    assert sealegs("judge", tmp_path) == 4
+    folders = [tmp_path] * (2 if words == ("compare",) else 1)
+
+    assert sealegs(*words, *folders) == 4
     assert f"sealegs: {tmp_path / 'run.json'}:1: absent" in capsys.readouterr().err
 
 

@@ -1,0 +1,5 @@
+"""What machines read of one run, made from its verdict and its evidence and from nothing else."""
+
+from sealegs.outputs.delivery import deliver
+
+__all__ = ["deliver"]
