@@ -19,7 +19,7 @@ from sealegs.evidence import RUNS
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
 from sealegs.judge import read_facts
-from sealegs.outputs import deliver
+from sealegs.outputs import deliver, without_commands
 from sealegs.run import execute
 from sealegs.scenario import load_scenario, root_of
 from sealegs.verdict import Verdict
@@ -193,7 +193,8 @@ def status() -> None:
 
 def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:
     """Present a judged run to people, then to machines."""
-    present(run_dir, verdict, out=sys.stdout)
+    with without_commands(environment=os.environ, out=sys.stdout):
+        present(run_dir, verdict, out=sys.stdout)
     deliver(run_dir, outputs, environment=os.environ, out=sys.stdout)
 
 

@@ -82,6 +82,8 @@ def incomparable(a: Side, b: Side) -> list[str]:
     ]
     if ours["commit"] == theirs["commit"] and a.facts.run.get("dirty"):
         found.append("both ran with uncommitted changes, which may not be the same")
+    if not a.facts.run.get("commit") and not b.facts.run.get("commit"):
+        found.append("neither says of which commit it is, which may not be the same")
     return found
 
 

@@ -133,6 +133,13 @@ def test_what_is_not_the_same_is_said(change: Change, said: str) -> None:
     assert "(none shown)" in text
 
 
+def test_two_unknown_commits_may_differ() -> None:
+    """Outside a repository nobody knows whether both ran the same code."""
+    unknown = with_run(commit=None)(side("pass"))
+
+    assert incomparable(unknown, unknown) == ["neither says of which commit it is, which may not be the same"]
+
+
 def test_uncommitted_changes_on_both_sides_may_differ() -> None:
     """The same commit says nothing when neither ran it."""
     dirty = with_run(dirty=True)(side("pass"))

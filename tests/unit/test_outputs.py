@@ -10,9 +10,9 @@ from tests.golden.make_run import make_run
 from tests.unit.judged import ENDS, document, hostile, reading
 
 from sealegs import cli, doors
-from sealegs.errors import ScenarioError
+from sealegs.errors import ClusterError
 from sealegs.outputs import delivery
-from sealegs.outputs.delivery import GITHUB, deliver, outputs
+from sealegs.outputs.delivery import GITHUB, deliver, outputs, without_commands
 
 ROOT = Path(__file__).parents[2]
 FILES = {"junit.xml", "summary.md", "metrics.prom", "openslo.yaml", "trace.json"}
@@ -63,8 +63,23 @@ def test_what_cannot_be_written_is_said_in_a_sentence(
     folder = tmp_path / "file" / "folder"
     environment = {GITHUB: str(folder)} if on_github else {}
 
-    with pytest.raises(ScenarioError, match=r"file/folder:1: cannot be written: Not a directory"):
+    with pytest.raises(ClusterError, match=r"file/folder cannot be written: Not a directory"):
         deliver(run_dir, None if on_github else folder, environment=environment, out=io.StringIO())
+
+
+def test_on_github_the_table_is_no_command() -> None:
+    """What looks like a command stands between a stop and its own token; elsewhere nothing is added."""
+    out, quiet = io.StringIO(), io.StringIO()
+    with without_commands(environment={GITHUB: "summary.md"}, out=out):
+        out.write("  ::error::not one\n")
+    with without_commands(environment={}, out=quiet):
+        quiet.write("text\n")
+
+    stop, text, go_on = out.getvalue().splitlines()
+    assert stop.startswith("::stop-commands::")
+    assert text == "  ::error::not one"
+    assert go_on == f"::{stop.rpartition('::')[2]}::"
+    assert quiet.getvalue() == "text\n"
 
 
 def test_the_readme_names_every_file() -> None:

@@ -42,6 +42,15 @@ def test_the_verdict_is_one_of_four_states(case: str, word: str) -> None:
     assert sum(len(family.samples) for family in parse_older(text)) == sum(map(len, found.values()))
 
 
+def test_a_seed_of_zero_is_a_seed() -> None:
+    """What is known is told, also where it is nothing in a truth table; what is not is empty."""
+    ((labels, _),) = series(openmetrics(document("pass"), {**RUN, "seed": 0, "commit": None}))[
+        "sealegs_run_info"
+    ]
+
+    assert (labels["seed"], labels["commit"]) == ("0", "")
+
+
 @pytest.mark.parametrize("case", ENDS)
 def test_numbers_are_those_of_the_verdict(case: str) -> None:
     """Shares, bounds, targets, counts, violations and recovery, under the names of what they belong to."""

@@ -1,10 +1,12 @@
 """Where machine outputs go: files in a folder that was asked for, and GitHub where a job runs there."""
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from sealegs.errors import ScenarioError
+from sealegs.errors import ClusterError
 from sealegs.outputs.github import annotations, summary
 from sealegs.outputs.junit import junit
 from sealegs.outputs.openmetrics import openmetrics
@@ -19,7 +21,8 @@ def deliver(run_dir: Path, folder: Path | None, *, environment: Mapping[str, str
     """Write a judged run's outputs into a folder, if one is asked for; on GitHub, tell it of the run.
 
     Raises:
-        ScenarioError: the run's folder is not one, or was not judged; or an output cannot be written.
+        ScenarioError: the run's folder is not one, or was not judged.
+        ClusterError: an output cannot be written.
     """
     job_summary = environment.get(GITHUB)
     if folder is None and not job_summary:
@@ -35,11 +38,28 @@ def deliver(run_dir: Path, folder: Path | None, *, environment: Mapping[str, str
             with Path(job_summary).open("a", encoding="utf-8") as file:
                 file.write(summary(reading.verdict) + "\n")
     except OSError as error:
-        raise ScenarioError([f"{error.filename}:1: cannot be written: {error.strerror}"]) from error
+        raise ClusterError(f"{error.filename} cannot be written: {error.strerror}") from error
     if job_summary:
         # Commands count only at the start of a line of standard output.
         for command in annotations(reading.verdict):
             print(command, file=out, flush=True)
+
+
+@contextmanager
+def without_commands(*, environment: Mapping[str, str], out: TextIO) -> Iterator[None]:
+    """What is printed in the block is text to GitHub, also where it looks like a workflow command.
+
+    A claim or a reason may hold anything, and the runner takes commands from indented lines too.
+    """
+    if not environment.get(GITHUB):
+        yield
+        return
+    token = secrets.token_hex(16)
+    print(f"::stop-commands::{token}", file=out, flush=True)
+    try:
+        yield
+    finally:
+        print(f"::{token}::", file=out, flush=True)
 
 
 def outputs(reading: Reading) -> dict[str, str]:

@@ -25,7 +25,7 @@ def openmetrics(document: Document, run: Mapping[str, Any]) -> str:
 def _families(document: Document, run: Mapping[str, Any]) -> Iterator[str]:
     """Every family, whole, one after the other."""
     of: Labels = {"scenario": document["scenario"]}
-    known = {key: run.get(key) or "" for key in ("seed", "commit", "started_at")}
+    known = {key: "" if run.get(key) is None else run[key] for key in ("seed", "commit", "started_at")}
     about: Labels = {**of, "run_id": document["run_id"], **known}
     yield from _gauge("sealegs_run_info", "The run that this describes.", [(about, 1)])
     yield from _states("sealegs_verdict", "How the run ended.", [(of, document["verdict"])])
