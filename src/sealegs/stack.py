@@ -18,9 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sealegs import rollout, stack_images
-from sealegs.cluster import Cluster
+from sealegs.cluster import Cluster, kubectl_of
 from sealegs.cluster.command import output
-from sealegs.cluster.places import STACK, kubectl
+from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.waiting import wait_until
 
@@ -262,5 +262,4 @@ def _places(cluster: Cluster) -> int:
 
 
 def _kubectl(cluster: Cluster, *words: str) -> str:
-    where = ["--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
-    return output([kubectl(), *where, *words], limit_s=REMOVE_LIMIT_S)
+    return output(kubectl_of(cluster, *words), limit_s=REMOVE_LIMIT_S)

@@ -8,6 +8,7 @@ target.
 """
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Literal
 
@@ -61,13 +62,15 @@ def requests_min(*, target: float, confidence: float, bad: int = 0) -> int:
     low, high = bad, bad + 1
     while decide(n=high, bad=bad, target=target, confidence=confidence) != "PASS":
         low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        if decide(n=middle, bad=bad, target=target, confidence=confidence) == "PASS":
-            high = middle
-        else:
-            low = middle
-    return high
+    return (
+        low
+        + 1
+        + bisect_left(
+            range(low + 1, high),
+            True,  # noqa: FBT003  the first length at which it holds
+            key=lambda n: decide(n=n, bad=bad, target=target, confidence=confidence) == "PASS",
+        )
+    )
 
 
 def more_needed(*, n: int, bad: int, target: float, confidence: float) -> int:
@@ -79,14 +82,11 @@ def bad_max(*, n: int, target: float, confidence: float) -> int | None:
     """Most bad requests with which `n` still pass; None when even none bad would not."""
     if decide(n=n, bad=0, target=target, confidence=confidence) != "PASS":
         return None
-    low, high = 0, n
-    while high - low > 1:
-        middle = (low + high) // 2
-        if decide(n=n, bad=middle, target=target, confidence=confidence) == "PASS":
-            low = middle
-        else:
-            high = middle
-    return low
+    return bisect_left(
+        range(1, n),
+        True,  # noqa: FBT003  as above
+        key=lambda bad: decide(n=n, bad=bad, target=target, confidence=confidence) != "PASS",
+    )
 
 
 def quantile(values: list[float], q: float) -> float | None:

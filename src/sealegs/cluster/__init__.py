@@ -69,8 +69,12 @@ def ask(cluster: Cluster, *words: str, limit_s: float = CONNECT_LIMIT_S) -> str:
     Raises:
         ClusterError: the command failed, or the API server did not answer within ``limit_s`` seconds.
     """
-    where = ["--kubeconfig", str(cluster.kubeconfig), "--context", cluster.context]
-    return output([kubectl(), *where, f"--request-timeout={limit_s}s", *words], limit_s=2 * limit_s)
+    return output(kubectl_of(cluster, f"--request-timeout={limit_s}s", *words), limit_s=2 * limit_s)
+
+
+def kubectl_of(cluster: Cluster, *words: str) -> list[str | Path]:
+    """A kubectl command for the cluster."""
+    return [kubectl(), "--kubeconfig", cluster.kubeconfig, "--context", cluster.context, *words]
 
 
 def _named(context: str) -> Cluster:

@@ -3,7 +3,8 @@
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,7 @@ def run(
         out.write(f"$ {command}\n".encode())
         out.flush()
         start = out.tell()
-        try:
+        with _explained(command, limit_s=limit_s, more=f"; its output: {log}"):
             ended = subprocess.run(
                 [str(word) for word in argv],
                 stdout=out,
@@ -46,10 +47,6 @@ def run(
                 timeout=limit_s,
                 check=False,
             )
-        except FileNotFoundError as missing:
-            raise ClusterError(f"{argv[0]} is not installed or not on PATH") from missing
-        except subprocess.TimeoutExpired as late:
-            raise ClusterError(f"`{command}` took longer than {limit_s:.0f} s; its output: {log}") from late
     if ended.returncode != 0:
         with log.open("rb") as whole:
             whole.seek(start)
@@ -66,12 +63,8 @@ def pipe(source: Sequence[str | Path], sink: Sequence[str | Path], *, limit_s: f
     words = [[str(word) for word in argv] for argv in (source, sink)]
     command = " | ".join(" ".join(argv) for argv in words)
     with tempfile.TemporaryFile() as errors:
-        try:
+        with _explained(command, limit_s=limit_s):
             codes = _piped(words[0], words[1], errors=errors, limit_s=limit_s)
-        except FileNotFoundError as missing:
-            raise ClusterError(f"{missing.filename} is not installed or not on PATH") from missing
-        except subprocess.TimeoutExpired as late:
-            raise ClusterError(f"`{command}` took longer than {limit_s:.0f} s") from late
         errors.seek(0)
         said = errors.read().decode(errors="replace").strip()[-800:]
     # A source that ended by SIGPIPE did so because its sink had gone.
@@ -105,7 +98,7 @@ def _piped(
 def output(argv: Sequence[str | Path], *, limit_s: float = 60, env: Mapping[str, str] | None = None) -> str:
     """What a short program printed, stripped; the same errors as `run`."""
     command = " ".join(str(word) for word in argv)
-    try:
+    with _explained(command, limit_s=limit_s):
         ended = subprocess.run(
             [str(word) for word in argv],
             capture_output=True,
@@ -115,13 +108,20 @@ def output(argv: Sequence[str | Path], *, limit_s: float = 60, env: Mapping[str,
             timeout=limit_s,
             check=False,
         )
-    except FileNotFoundError as missing:
-        raise ClusterError(f"{argv[0]} is not installed or not on PATH") from missing
-    except subprocess.TimeoutExpired as late:
-        raise ClusterError(f"`{command}` took longer than {limit_s:.0f} s") from late
     if ended.returncode != 0:
         raise ClusterError(f"`{command}` failed ({ended.returncode}): {ended.stderr.strip()[-800:]}")
     return ended.stdout.strip()
+
+
+@contextmanager
+def _explained(command: str, *, limit_s: float, more: str = "") -> Iterator[None]:
+    """A program that is missing, or takes longer than it may, is a ClusterError in a sentence."""
+    try:
+        yield
+    except FileNotFoundError as missing:
+        raise ClusterError(f"{missing.filename} is not installed or not on PATH") from missing
+    except subprocess.TimeoutExpired as late:
+        raise ClusterError(f"`{command}` took longer than {limit_s:.0f} s{more}") from late
 
 
 def succeeds(argv: Sequence[str | Path], *, limit_s: float = 60) -> bool:

@@ -147,17 +147,13 @@ def load(cluster: str, references: Sequence[str]) -> None:
         return
     with tempfile.NamedTemporaryFile(dir=scratch(), suffix=".tar") as archive:
         output(["docker", "save", "--output", archive.name, *wanted], limit_s=LOAD_LIMIT_S)
+
+        def take(node: str) -> None:
+            into = ["docker", "exec", "-i", node, "ctr", "-n", "k8s.io", "images", "import", "-"]
+            pipe(["cat", archive.name], into, limit_s=LOAD_LIMIT_S)
+
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            lacking = [node for node, needed in missing.items() if needed]
-            take = ["docker", "exec", "-i"], ["ctr", "-n", "k8s.io", "images", "import", "-"]
-            list(
-                pool.map(
-                    lambda node: pipe(
-                        ["cat", archive.name], [*take[0], node, *take[1]], limit_s=LOAD_LIMIT_S
-                    ),
-                    lacking,
-                )
-            )
+            list(pool.map(take, [node for node, needed in missing.items() if needed]))
 
 
 def load_as(cluster: str, preload: Mapping[str, str]) -> None:

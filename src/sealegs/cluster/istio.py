@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sealegs.cluster import golang, images
 from sealegs.cluster.cache import log_path
-from sealegs.cluster.command import output, run
+from sealegs.cluster.command import run
 from sealegs.cluster.places import HERE
 
 HUB = "docker.io/sealegs"
@@ -46,8 +46,3 @@ def install(*, binary: Path, kubeconfig: Path) -> None:
         log=log_path("istio"),
         limit_s=INSTALL_LIMIT_S,
     )
-
-
-def status(*, binary: Path, kubeconfig: Path) -> str:
-    """What `istioctl proxy-status` says of every proxy."""
-    return output([binary, "proxy-status", "--kubeconfig", kubeconfig])

@@ -20,7 +20,7 @@ from sealegs.cluster import (
 )
 from sealegs.cluster.cache import cache_dir, digest, lock, log_path, require_disk
 from sealegs.cluster.places import HERE
-from sealegs.cluster.progress import Progress, lasted
+from sealegs.cluster.progress import Progress
 from sealegs.errors import ClusterError
 from sealegs.evidence import read_json, write_json
 from sealegs.waiting import wait_until
@@ -208,8 +208,3 @@ def _problems(cluster: Cluster) -> list[str]:
 
 def _marker() -> Path:
     return cache_dir() / "cluster.json"
-
-
-def told(took_s: float) -> str:
-    """How long `up` took, in words."""
-    return f"cluster is up ({lasted(took_s)})"
