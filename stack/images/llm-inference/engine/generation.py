@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from engine.scheduler import Sequence
+from engine.scheduler import Phase, Sequence
 
 # stop, length: by the model · abort: by the server · cancelled: by the client · refused: never begun.
 Finish = Literal["stop", "length", "abort", "cancelled", "refused"]
@@ -27,6 +27,7 @@ class Generation:
     admitted_s: float | None = None
     end_s: float = 0.0
     finish: Finish | None = None
+    aborted_in: Phase | None = None
     sent_s: list[float] = field(default_factory=list)
     _made: asyncio.Queue[int | None] = field(default_factory=asyncio.Queue)
 
@@ -43,6 +44,8 @@ class Generation:
         """End the answer where it is."""
         if self.finish is None:
             self.finish = "abort"
+            # Until its client has heard, it may be admitted in the place of another that was aborted too.
+            self.aborted_in = self.sequence.phase
             self._made.put_nowait(None)
 
     async def tokens(self) -> AsyncIterator[int]:
@@ -71,7 +74,7 @@ class Generation:
             "tokens": len(self.sent_s),
             "prompt_tokens": self.sequence.prompt_tokens,
             "finish": self.finish,
-            "phase_at_end": self.sequence.phase,
+            "phase_at_end": self.aborted_in or self.sequence.phase,
         }
 
 
