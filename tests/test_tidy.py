@@ -26,8 +26,10 @@ LAYERS = {
     "compare": SHOW,
     "control": SHOW,
     "correlation": PURE,
+    "cost": PURE,
     "data": PURE,
     "difference": PURE,
+    "dispersion": PURE,
     "doors": SHOW,
     "drain": PURE,
     "errors": PURE,
@@ -41,7 +43,11 @@ LAYERS = {
     "invariants": PURE,
     "judge": ORCHESTRATE,
     "kube": EDGE,
+    "load_pods": ACT,
+    "mesh": PURE,
     "outputs": SHOW,
+    "placement": PURE,
+    "portrait": SHOW,
     "probes": ACT,
     "profiles": PURE,
     "reconcile": PURE,
@@ -62,6 +68,7 @@ LAYERS = {
     "validity": PURE,
     "verdict": PURE,
     "waiting": EDGE,
+    "workload": PURE,
 }
 # What draws reads evidence only: it never reaches for a cluster or for load.
 LIVE = {"kube", "cluster", "traffic", "faults", "stack", "probes"}
@@ -71,8 +78,8 @@ SITES = {
     "kubernetes": {"kube"},
     "chaoslib": {"control", "run"},
     "pandas": {"slo", "report", "nightly"},
-    "locust": {"traffic", "locustfiles"},
-    "gevent": {"traffic", "locustfiles"},
+    "locust": {"bench", "traffic", "locustfiles"},
+    "gevent": {"bench", "traffic", "locustfiles"},
 }
 BROAD_EXCEPT_ALLOWED = {"run.py", "cli.py"}
 WAIT_LOOP = Path("src", "sealegs", "waiting.py")

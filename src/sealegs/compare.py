@@ -4,7 +4,7 @@ Both are judged anew from their evidence, by the same rules. Nothing is written.
 """
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -92,18 +92,26 @@ def _conditions(side: Side) -> dict[str, str]:
     run, scenario = side.facts.run, side.facts.scenario
     commit = str(run.get("commit") or MISSING)[:12]
     variables = ", ".join(f"{key}={value}" for key, value in sorted(scenario.experiment_vars.items()))
-    lengths = ", ".join(f"{key} {value:g}" for key, value in asdict(scenario.phases).items())
     return {
         "scenario": scenario.name,
         "seed": str(run.get("seed", scenario.seed)),
-        "profile": scenario.traffic.profile,
-        "rate": f"{scenario.traffic.rate_rps:g}/s {scenario.traffic.arrivals}",
-        "length of phases": lengths,
+        "profile": " and ".join(f"{name} {share:.0%}" for name, share in scenario.traffic.profiles.items()),
+        "rate": f"{scenario.traffic.rate_rps:g}/s {scenario.traffic.arrivals.kind}",
+        "deadlines": _listed(asdict(scenario.traffic.deadlines)),
+        "client policy": _listed(asdict(scenario.traffic.policy)),
+        "limit in flight": str(scenario.traffic.in_flight_max),
+        "load": f"from the {scenario.traffic.where} by {scenario.traffic.processes} processes",
+        "length of phases": _listed(asdict(scenario.phases)),
         "stack": f"{scenario.stack_overlay} {scenario.stack_mutant or ''}".strip(),
         "experiment": scenario.experiment.name if scenario.experiment else "none",
         "experiment's variables": variables or "none",
         "commit": f"{commit} with uncommitted changes" if run.get("dirty") else commit,
     }
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    """Names with their numbers."""
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
 
 
 def _objectives(a: Side, b: Side, *, trusted: bool) -> Rows:

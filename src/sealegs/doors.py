@@ -35,6 +35,11 @@ def table(verdict: Verdict, *, colour: bool = False) -> Iterator[str]:
     counts = verdict.counts
     yield ""
     yield f"  {counts['planned']} requests planned, {counts['sent']} sent, {counts['ok']} answered whole"
+    if counts["retried"]:
+        times = counts["attempts"] / counts["sent"]
+        yield f"  {counts['retried']} took more than one attempt, {times:.2f} attempts a request in all"
+    if wasted := counts["tokens_wasted"]:
+        yield f"  {wasted} of {counts['tokens_received']} tokens received belong to no answer"
     for reason in verdict.reasons:
         yield from textwrap.wrap(reason, WIDTH, initial_indent="  - ", subsequent_indent="    ")
 

@@ -18,17 +18,21 @@ Record = Mapping[str, Any]
 class Facts:
     """One run's evidence. Times are seconds since run start; records are sorted by `t_s`.
 
-    `truth` holds the engines' own lines about each request, `damage` what could not be read, in words.
+    `truth` holds the engines' own lines about each request, `attempts` what clients tried before a request's
+    last attempt, `mesh` what the gateway's access log has of requests that were not answered, `damage` what
+    could not be read, in words.
     """
 
     run: Record
     scenario: Scenario
     schedule: pa.Table
     requests: pa.Table
+    attempts: pa.Table
     timeline: tuple[Record, ...]
     samples: tuple[Record, ...]
     truth: tuple[Record, ...]
     load_summary: Record | None
+    mesh: tuple[Record, ...] = ()
     damage: tuple[str, ...] = ()
 
     def of_kind(self, kind: str) -> Iterator[Record]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sealegs import evidence, identity, tables
+from sealegs import evidence, identity, load_pods, tables
 from sealegs.active import open_run_of
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.faults import node_drain
@@ -13,7 +13,7 @@ from sealegs.kube import lease
 from sealegs.kube.api import Api
 from sealegs.verdict import Verdict
 
-FAULTS = {"node_drain": node_drain.undo_one}
+FAULTS = {"node_drain": node_drain.undo_one, load_pods.FAULT: load_pods.undo_one}
 
 
 @dataclass(frozen=True, kw_only=True)

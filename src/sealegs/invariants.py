@@ -48,7 +48,7 @@ def no_truncated_stream(situation: Situation) -> InvariantResult:
     if lost := _lost(situation.fates):
         return _result(name, "INCONCLUSIVE", lost)
     if situation.facts.scenario.experiment is None:
-        return _unviolated(name, int(situation.fates.ok.sum()), "streams ended whole")
+        return _unviolated(name, int((situation.fates.outcome == "ok").sum()), "streams ended whole")
     if situation.story is None or situation.story.landed_s is None:
         return _unviolated(name, 0, "streams met the fault: it did not land")
     return _unviolated(name, situation.in_flight.total, "streams in flight where the fault struck")

@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
 
-from sealegs import evidence, tables
+import pyarrow as pa
+
+from sealegs import evidence, mesh, tables
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts
 from sealegs.scenario import load_scenario
+from sealegs.slo import ANSWERED
 from sealegs.verdict import Verdict, decide
 
 TRUTH_PREFIX = b'{"truth":1'
@@ -51,19 +55,22 @@ def read_facts(run_dir: Path) -> Facts:
     samples, samples_torn = _records(run_dir / "samples.jsonl", is_whole=lambda _: True)
     schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
     requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
+    attempts, attempts_damage = tables.read_table(run_dir, "attempts", tables.ATTEMPTS)
     torn = {"timeline.jsonl": timeline_torn, "samples.jsonl": samples_torn}
     damage = [
         *(f"{count} torn line{'s' * (count > 1)} in {name}" for name, count in torn.items() if count),
-        *filter(None, (schedule_damage, requests_damage)),
+        *filter(None, (schedule_damage, requests_damage, attempts_damage)),
     ]
     return Facts(
         run=run,
         scenario=scenario,
         schedule=schedule,
         requests=requests,
+        attempts=attempts,
         timeline=timeline,
         samples=samples,
         truth=tuple(_truth(sorted((run_dir / "logs").glob("*.log")))),
+        mesh=tuple(_mesh(sorted((run_dir / "logs").glob(f"*{mesh.LOG}")), _lost(schedule, requests))),
         load_summary=evidence.read_json(run_dir / "load-summary.json"),
         damage=tuple(damage),
     )
@@ -93,6 +100,20 @@ def _truth(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
         except ValueError:
             records = [record for line in lines if (record := _parsed(line)) is not None]
         yield from (record for record in records if record.keys() >= TRUTH_KEYS)
+
+
+def _lost(schedule: pa.Table, requests: pa.Table) -> set[str]:
+    """Requests that were planned and not answered."""
+    outcomes = zip(requests["request_id"].to_pylist(), requests["outcome"].to_pylist(), strict=True)
+    answered = {request_id for request_id, outcome in outcomes if outcome in ANSWERED}
+    return {str(request_id) for request_id in schedule["request_id"].to_pylist()} - answered
+
+
+def _mesh(logs: Iterable[Path], request_ids: AbstractSet[str]) -> Iterator[mesh.Record]:
+    """The gateway's lines about some requests."""
+    for log in logs:
+        with log.open("rb") as lines:
+            yield from mesh.about(lines, request_ids)
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:

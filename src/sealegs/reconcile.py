@@ -21,11 +21,22 @@ class Confirmation:
 
 
 def disagreements(facts: Facts, fates: Fates) -> tuple[str, ...]:
-    """In words, where the load process and its rows contradict each other."""
-    sent = int((~np.isin(fates.outcome, NEVER_SENT)).sum())
-    claimed = (facts.load_summary or {}).get("sent", sent)
+    """In words, where the load process and its rows contradict each other.
+
+    Where they agree, planned = sent + cap_refused + never_sent + holes. An attempt more is no request more.
+    """
+    counted = {
+        "planned": len(fates.request_id),
+        "sent": int((~np.isin(fates.outcome, NEVER_SENT)).sum()),
+        "cap_refused": int((fates.outcome == "cap_refused").sum()),
+        "never_sent": int((fates.outcome == "never_sent").sum()),
+    }
+    claimed = counted if facts.load_summary is None else facts.load_summary
     found = {
-        f"the client sent {claimed}, its rows say {sent}": claimed != sent,
+        **{
+            f"{name}: the client says {claimed.get(name)}, its rows {count}": claimed.get(name) != count
+            for name, count in counted.items()
+        },
         f"{fates.twice} rows of requests that have one already": fates.twice > 0,
         f"{fates.unknown} rows of requests that nobody planned": fates.unknown > 0,
         f"intended times differ by up to {fates.moved_s_max:.3f} s": fates.moved_s_max > MOVED_S_MAX,
@@ -34,16 +45,18 @@ def disagreements(facts: Facts, fates: Fates) -> tuple[str, ...]:
 
 
 def confirmed_by_engines(facts: Facts, fates: Fates) -> Confirmation:
-    """Compare every answer with the engines' logs. A request tried twice has two lines: one must fit."""
+    """Compare every whole answer with the engines' logs. A request tried twice has two lines: one must fit.
+
+    Of an answer that the client broke off, the engine may have written more than was read.
+    """
+    whole = fates.outcome == "ok"
     finished = {
         (str(line["request_id"]), line["tokens"]) for line in facts.truth if line.get("finish") in FINISHED
     }
     known = {request_id for request_id, _ in finished}
     answered = [
         (str(request_id), tokens)
-        for request_id, tokens in zip(
-            fates.request_id[fates.ok], fates.tokens_received[fates.ok], strict=True
-        )
+        for request_id, tokens in zip(fates.request_id[whole], fates.tokens_received[whole], strict=True)
     ]
     return Confirmation(
         answered=len(answered),

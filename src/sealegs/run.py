@@ -8,18 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sealegs import evidence, experiment, identity, stack, tables
+import pyarrow as pa
+
+from sealegs import evidence, experiment, identity, load_pods, stack, tables
 from sealegs.cluster import Cluster, docker
 from sealegs.errors import ClusterError
 from sealegs.heal import undo_all
 from sealegs.judge import judge
 from sealegs.kube import lease
 from sealegs.kube.api import Api, connect
+from sealegs.load_pods.load import LoadPods
 from sealegs.recorder import Recorder
 from sealegs.scenario import Scenario, root_of
 from sealegs.timeline import Timeline
-from sealegs.traffic import schedule
-from sealegs.traffic.load import BOOT_S, Load
+from sealegs.traffic import capacity, schedule
+from sealegs.traffic.load import Load, boot_s
 from sealegs.traffic.load import start as start_load
 from sealegs.verdict import Verdict
 from sealegs.waiting import TIMEOUTS, now_ns, wait_until
@@ -36,12 +39,24 @@ def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", say: Say
     Raises:
         ClusterError: nothing could be begun: the cluster has not opted in, or another run holds it. Whatever
             goes wrong later is in the evidence, and the verdict says so.
+        ScenarioError: as `plan`.
     """
     with open_run(scenario, cluster, door=door, say=say) as run:
         run.baseline()
         run.inject() if scenario.experiment else run.hold()
         run.recover()
     return judge(run.run_dir)
+
+
+def plan(scenario: Scenario) -> pa.Table:
+    """What a run of the scenario would send, from the start of load.
+
+    Raises:
+        ScenarioError: nothing of it fits the model, or it is more than its processes can send in time.
+    """
+    planned = schedule.make(scenario)
+    capacity.require(planned, scenario.traffic, path=scenario.path)
+    return planned
 
 
 @contextmanager
@@ -53,8 +68,9 @@ def open_run(
     An error of the environment in the block ends the run early; it is noted in the evidence and not raised.
 
     Raises:
-        ClusterError: as `execute`.
+        ClusterError, ScenarioError: as `execute`.
     """
+    plan(scenario)
     stack.require_opt_in(cluster)
     started, zero_ns = datetime.now(UTC), now_ns()
     root = root_of(scenario.path)
@@ -102,7 +118,7 @@ class Run:
     timeline: Timeline
     say: Say
     lost: list[str] = field(default_factory=list)
-    load: Load | None = None
+    load: Load | LoadPods | None = None
     load_s: float = 0.0
     recorder: Recorder | None = None
     phase: str = "opening"
@@ -116,6 +132,8 @@ class Run:
     def baseline(self) -> None:
         """The stack stands, load runs, and what is normal has been measured: the fault's phase begins."""
         scenario = self.scenario
+        # What a killed run left would be in the way of this one's stack and of its load.
+        load_pods.clear(self.api)
         self.say("applying the stack")
         stands = stack.apply(self.cluster, overlay=scenario.stack_overlay, mutant=scenario.stack_mutant)
         self.document = identity.with_stack(self.document, stands)
@@ -206,18 +224,35 @@ class Run:
     def _start_load(self) -> None:
         """The schedule is on disk and the processes that send it are starting."""
         key = stack.api_key(self.cluster)
-        self.load_s = self.timeline.now_s + BOOT_S
+        start, boot_s = self._load_starter(key)
+        self.load_s = self.timeline.now_s + boot_s
         planned = schedule.make(self.scenario, start_s=self.load_s)
         schedule.write(planned, self.run_dir / "schedule.parquet")
         dropped = schedule.dropped_of(planned)
-        self.say(f"{planned.num_rows} requests planned, {dropped} do not fit the model's context")
-        self.load = start_load(
+        self.say(f"{planned.num_rows} requests planned, {dropped} cannot fit and are left out")
+        self.load = start(
             self.run_dir,
             scenario=self.scenario,
             gateway_url=self.cluster.gateway_url,
             api_key=key,
             started_monotonic_ns=self.zero_ns,
+            end_s=self.load_s + self.scenario.phases.duration_s,
         )
+
+    def _load_starter(self, key: str) -> tuple[Callable[..., Load | LoadPods], float]:
+        """What starts load, processes of this machine or pods that stand by now, and how long it takes."""
+        if self.scenario.traffic.where == "client":
+            return start_load, boot_s(self.scenario.traffic.processes)
+        self.say("starting load pods")
+        pods = load_pods.stand_up(
+            self.cluster,
+            self.api,
+            self.run_dir,
+            scenario=self.scenario,
+            api_key=key,
+            timeline=self.timeline,
+        )
+        return pods.start, load_pods.BOOT_S
 
     def _mark_at(self, name: str, t_s: float) -> None:
         """A phase begins, at a moment or at once if that is past."""

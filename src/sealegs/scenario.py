@@ -5,47 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from sealegs.arrivals import ARRIVALS
+from sealegs import workload
 from sealegs.errors import ScenarioError
 from sealegs.stats import requests_min
 from sealegs.toml_shape import Choice, Document, KeyPath, Range, build, open_document
+from sealegs.workload import Count, Positive, Traffic
 
-# One Parquet file a profile: adding the file is all it takes.
-PROFILES = tuple(sorted(one.stem for one in (Path(__file__).parent / "data").glob("*.parquet")))
 PHASES = ("baseline", "fault", "recovery", "run")
 SLIS = ("success", "ttft")
 INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
 
 Shape = TypeVar("Shape")
-Positive: TypeAlias = Annotated[float, Range(above=0)]
 Share: TypeAlias = Annotated[float, Range(above=0, below=1)]
-Count: TypeAlias = Annotated[int, Range(least=1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Deadlines:
-    """How long a client waits for one request, each from when it was sent; the gap is between two tokens."""
-
-    connect_s: Positive
-    first_token_s: Positive
-    gap_s: Positive
-    total_s: Positive
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traffic:
-    """What is sent, how often, and by how many processes."""
-
-    locustfile: Path
-    profile: Annotated[str, Choice(PROFILES)]
-    arrivals: Annotated[str, Choice(tuple(ARRIVALS))]
-    rate_rps: Positive
-    processes: Count = 1
-    in_flight_max: Count
-    context_tokens_max: Count
-    model_type: str = "default"
-    deadlines: Deadlines
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,6 +183,9 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
     """Note what no single key can show. Parts that are wrong by themselves are left out of it."""
     quiet = Document(document.path, document.root, files_exist=False)
     phases = _part(Phases, keys, "phases", quiet)
+    traffic = _part(Traffic, keys, "traffic", quiet)
+    if phases and traffic:
+        _check_traffic(traffic, keys, duration_s=phases.duration_s, document=document)
     entries = keys.get("objectives")
     names: set[str] = set()
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
@@ -224,11 +199,9 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
         if (objective.sli == "success") != (objective.limit_s is None):
             need = "takes no limit_s" if objective.sli == "success" else "needs a limit_s"
             document.report((*at, "sli"), f"objective {objective.name!r}: sli {objective.sli!r} {need}")
-        rate_rps = _rate_rps(keys)
-        if phases and rate_rps:
-            _check_decidable(
-                objective, phases.longest_s(objective.phase) * rate_rps, document=document, at=at
-            )
+        if phases and traffic:
+            planned = phases.longest_s(objective.phase) * traffic.rate_rps_min
+            _check_decidable(objective, planned, document=document, at=at)
     if not entries and not keys.get("invariants"):
         document.report((), "claims nothing: give it an objective or an invariant")
     _check_experiment(keys, document=document)
@@ -239,6 +212,18 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
             ("recovery", "slices"),
             f"{recovery.slices} slices of {recovery.slice_s:g} s need {needed_s:g} s, "
             f"recovery has {phases.recovery_s:g} s",
+        )
+
+
+def _check_traffic(
+    traffic: Traffic, keys: Mapping[str, Any], *, duration_s: float, document: Document
+) -> None:
+    """Note what is wrong with traffic as a whole, and what cannot be claimed of it."""
+    for place, problem in workload.problems(traffic, duration_s=duration_s):
+        document.report(("traffic", *place), problem)
+    if traffic.tokens != "derived" and "no-foreign-token" in keys.get("invariants", ()):
+        document.report(
+            ("invariants",), "no-foreign-token needs traffic.tokens = 'derived': texts known beforehand"
         )
 
 
@@ -271,13 +256,6 @@ def _check_decidable(objective: Objective, planned: float, *, document: Document
             f"{objective.confidence:g} needs {needed} requests, "
             f"phase {objective.phase!r} has about {planned:.0f}",
         )
-
-
-def _rate_rps(keys: Mapping[str, Any]) -> float | None:
-    """The planned rate if it is one."""
-    traffic = keys.get("traffic")
-    rate = traffic.get("rate_rps") if isinstance(traffic, dict) else None
-    return float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) and rate > 0 else None
 
 
 def _part(shape: type[Shape], keys: Mapping[str, Any], name: str, quiet: Document) -> Shape | None:

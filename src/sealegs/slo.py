@@ -2,6 +2,8 @@
 
 The eligible requests of a phase are those whose intended time lies in it. What was never sent, failed, or
 left no row is eligible and bad, and latency counts from the intended time: no slowness hides in late sends.
+A turn of a session that had to wait for the answer before it is intended when its user had read that answer
+and thought: that is the time its row gives, and `moved_s_max` says how far rows are from what they may say.
 """
 
 from collections import Counter
@@ -10,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from sealegs import correlation, stats
@@ -17,11 +20,15 @@ from sealegs.facts import Interval
 from sealegs.scenario import Objective
 
 HOLE = "hole"
-NEVER_SENT = (HOLE, "cap_refused")
+NEVER_SENT = (HOLE, "cap_refused", "never_sent")
+# Who hung up as planned, after the first token, had got what was wanted.
+ANSWERED = ("ok", "cancelled")
 # The client saw the answer begin and not end as it should.
 TRUNCATED = ("cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event")
 # What of a request's row judgement looks at.
 SEEN = ("intended_s", "outcome", "sent_s", "first_token_s", "end_s", "tokens_received", "pod")
+# From an answer's end to the next turn's time the client needs its own moment.
+TURN_SLACK_S = 0.05
 MEASURED = ("baseline", "fault", "recovery")
 REQUEST_IDS_MAX = 20
 
@@ -37,10 +44,12 @@ class Fates:
     Times that were not reached are NaN, `outcome` of a request that left no row is ``hole``, and `phase` is
     empty when no phase holds the intended time. `twice` and `unknown` count rows beyond a request's first and
     rows of requests that nobody planned; `moved_s_max` is the largest disagreement about an intended time.
+    `sent_s` is of the first attempt, and `turn` counts from 0 in a session.
     """
 
     request_id: Words
     intended_s: Floats
+    turn: Floats
     phase: Words
     outcome: Words
     sent_s: Floats
@@ -54,8 +63,8 @@ class Fates:
 
     @property
     def ok(self) -> Flags:
-        """Requests that were answered whole and right."""
-        return np.asarray(self.outcome == "ok")
+        """Requests that were answered right, and whole unless the client hung up as planned."""
+        return np.isin(self.outcome, ANSWERED)
 
     @property
     def ttft_s(self) -> Floats:
@@ -113,33 +122,59 @@ class PhaseCounts:
 def fates_of(schedule: pa.Table, requests: pa.Table, phases: Sequence[Interval]) -> Fates:
     """Join what was planned with what was seen."""
     planned = (
-        schedule.select(["request_id", "intended_s"])
+        schedule.select(["request_id", "intended_s", "session", "turn", "think_s"])
         .to_pandas()
         .drop_duplicates("request_id")
-        .sort_values(["intended_s", "request_id"], kind="stable")
     )
     rows = requests.select(["request_id", *SEEN]).to_pandas()
-    once = rows.drop_duplicates("request_id").set_index("request_id")
-    seen = once.reindex(planned["request_id"])
-    moved_s = (
-        (seen["intended_s"].to_numpy(float) - planned["intended_s"].to_numpy(float)) if len(planned) else []
-    )
-    moved_s_max = float(np.nanmax(np.abs(moved_s), initial=0.0)) if len(once) else 0.0
-    intended_s = planned["intended_s"].to_numpy(float)
+    once = rows.drop_duplicates("request_id")
+    joined = planned.merge(once, on="request_id", how="left", suffixes=("_planned", ""))
+    joined["outcome"] = joined["outcome"].astype(object).fillna(HOLE)
+    may_s = _may_be_due_s(joined)
+    moved_s_max = _moved_s_max(joined, may_s)
+    waited = ~np.isnan(may_s) & joined["intended_s"].notna()
+    joined["intended_s"] = joined["intended_s"].where(waited, joined["intended_s_planned"])
+    joined = joined.sort_values(["intended_s", "request_id"], kind="stable")
+    intended_s = joined["intended_s"].to_numpy(float)
     return Fates(
-        request_id=planned["request_id"].to_numpy(object),
+        request_id=joined["request_id"].to_numpy(object),
         intended_s=intended_s,
+        turn=joined["turn"].fillna(0).to_numpy(float),
         phase=_phase_at(intended_s, phases),
-        outcome=seen["outcome"].fillna(HOLE).to_numpy(object),
-        sent_s=seen["sent_s"].to_numpy(float),
-        first_token_s=seen["first_token_s"].to_numpy(float),
-        end_s=seen["end_s"].to_numpy(float),
-        tokens_received=seen["tokens_received"].to_numpy(float),
-        pod=seen["pod"].fillna("").to_numpy(object),
+        outcome=joined["outcome"].to_numpy(object),
+        sent_s=joined["sent_s"].to_numpy(float),
+        first_token_s=joined["first_token_s"].to_numpy(float),
+        end_s=joined["end_s"].to_numpy(float),
+        tokens_received=joined["tokens_received"].to_numpy(float),
+        pod=joined["pod"].astype(object).fillna("").to_numpy(object),
         twice=len(rows) - len(once),
-        unknown=int((~once.index.isin(planned["request_id"])).sum()),
+        unknown=int((~once["request_id"].isin(planned["request_id"])).sum()),
         moved_s_max=moved_s_max,
     )
+
+
+def _may_be_due_s(joined: pd.DataFrame) -> Floats:
+    """When each turn that follows another may be due: as planned, or a think time after the end before it.
+
+    NaN of first turns, and of those whose predecessor left no row. One that was not sent ended when it was
+    due.
+    """
+    before = joined.assign(turn=joined["turn"] + 1, over_s=joined["end_s"].fillna(joined["intended_s"]))
+    before = before.dropna(subset=["session", "turn", "over_s"])[["session", "turn", "over_s"]]
+    over_s = joined[["session", "turn"]].merge(
+        before.drop_duplicates(["session", "turn"]), on=["session", "turn"], how="left"
+    )["over_s"]
+    ready_s = over_s.to_numpy(float) + joined["think_s"].to_numpy(float)
+    return np.where(np.isnan(ready_s), np.nan, np.fmax(ready_s, joined["intended_s_planned"].to_numpy(float)))
+
+
+def _moved_s_max(joined: pd.DataFrame, may_s: Floats) -> float:
+    """The largest disagreement of a row's intended time: with the plan, or of a later turn with its time."""
+    said_s = joined["intended_s"].to_numpy(float)
+    from_plan_s = np.abs(said_s - joined["intended_s_planned"].to_numpy(float))
+    from_turn_s = np.fmax(may_s - said_s, said_s - may_s - TURN_SLACK_S)
+    moved_s = np.where(np.isnan(may_s) | (joined["outcome"] == "never_sent"), from_plan_s, from_turn_s)
+    return max(0.0, float(np.nanmax(moved_s, initial=0.0)))
 
 
 def _phase_at(t_s: Floats, phases: Sequence[Interval]) -> Words:

@@ -22,6 +22,12 @@ SCHEDULE = _schema(
     output_tokens=pa.int32(),
     profile=pa.string(),
     model_type=pa.string(),
+    session=pa.string(),
+    turn=pa.int32(),
+    think_s=pa.float64(),
+    prefix=pa.string(),
+    prefix_tokens=pa.int32(),
+    cancel=pa.bool_(),
 )
 REQUESTS = _schema(
     request_id=pa.string(),
@@ -43,9 +49,22 @@ REQUESTS = _schema(
     attempts=pa.int32(),
     retry_after_s=pa.float64(),
     gap_s_max=pa.float64(),
+    reused=pa.bool_(),
+)
+# What a client tried before the attempt that the request's row tells of.
+ATTEMPTS = _schema(
+    request_id=pa.string(),
+    attempt=pa.int32(),
+    sent_s=pa.float64(),
+    end_s=pa.float64(),
+    status=pa.int32(),
+    outcome=pa.string(),
+    outcome_detail=pa.string(),
+    tokens_received=pa.int32(),
+    pod=pa.string(),
 )
 CHUNKS = _schema(request_id=pa.string(), t_us=pa.list_(pa.int64()))
-TABLES = {"requests": REQUESTS, "chunks": CHUNKS}
+TABLES = {"requests": REQUESTS, "chunks": CHUNKS, "attempts": ATTEMPTS}
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> None:

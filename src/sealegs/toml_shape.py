@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin, get_type_hints
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 Shape = TypeVar("Shape")
@@ -172,7 +172,7 @@ def _value(hint: object, value: object, *, document: Document, at: KeyPath) -> o
     if isinstance(hint, type) and dataclasses.is_dataclass(hint) and isinstance(value, dict):
         return build(hint, value, document=document, at=at)
     if origin is Mapping and isinstance(value, dict):
-        return dict(value)
+        return dict(_entries(get_args(hint), value, document=document, at=at))
     accepted, _ = _SCALARS.get(hint, ((), ""))
     # To Python a bool is an int; to a person it is not a number.
     if not isinstance(value, accepted) or (isinstance(value, bool) and hint is not bool):
@@ -207,6 +207,19 @@ def _items(hint: object, value: object, *, document: Document, at: KeyPath) -> I
         yield _value(hint, entry, document=document, at=(*at, index))
 
 
+def _entries(
+    hints: tuple[object, ...], table: Mapping[str, object], *, document: Document, at: KeyPath
+) -> Iterator[tuple[str, object]]:
+    """Each entry of a table whose keys are the file's own, checked."""
+    for_key, for_value = hints
+    _, rules = _bare(for_key)
+    for key, value in table.items():
+        here = (*at, key)
+        for refusal in _refusals(key, rules):
+            document.report(here, f"{dotted(at)!r} has {refusal}")
+        yield key, value if for_value is Any else _value(for_value, value, document=document, at=here)
+
+
 def _file(relative: Path, *, document: Document, at: KeyPath) -> Path:
     """A path resolved against the root; a file that is not there is a problem."""
     path = document.root / relative
@@ -221,6 +234,8 @@ def _bare(hint: object) -> tuple[object, tuple[Range | Choice, ...]]:
     if get_origin(hint) is Annotated:
         hint, *found = get_args(hint)
         rules = tuple(found)
+    if get_origin(hint) is Literal:
+        return str, (Choice(get_args(hint)),)
     if get_origin(hint) in {Union, UnionType}:
         inner, more = _bare(next(one for one in get_args(hint) if one is not NoneType))
         return inner, (*rules, *more)

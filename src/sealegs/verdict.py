@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from sealegs import slo
+from sealegs.cost import cost_of
 from sealegs.facts import Facts, FaultStory, fault_story, intervals
 from sealegs.in_flight import InFlight, in_flight_at
 from sealegs.invariants import INVARIANTS, InvariantResult, Situation, evictions
@@ -158,15 +159,21 @@ def _told_objective(result: ObjectiveResult) -> str:
 def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
     """The run in whole numbers."""
     sent = ~np.isin(fates.outcome, slo.NEVER_SENT)
+    cost = cost_of(facts.requests, facts.attempts)
     granted, refused = evictions(facts, apps={str(record["app"]) for record in facts.of_kind("pdb")})
     return {
         "planned": len(fates.request_id),
         "sent": int(sent.sum()),
         "cap_refused": int((fates.outcome == "cap_refused").sum()),
+        "never_sent": int((fates.outcome == "never_sent").sum()),
         "finished": int((sent & ~np.isnan(fates.end_s)).sum()),
         "ok": int(fates.ok.sum()),
         "holes": int((fates.outcome == slo.HOLE).sum()),
         "truncated": int(np.isin(fates.outcome, slo.TRUNCATED).sum()),
+        "attempts": cost.attempts,
+        "retried": cost.retried,
+        "tokens_received": cost.tokens_received,
+        "tokens_wasted": cost.tokens_wasted,
         "evictions_granted": granted,
         "evictions_refused": refused,
         "engine_lines": len(facts.truth),

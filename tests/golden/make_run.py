@@ -32,6 +32,17 @@ from sealegs.facts import Facts
 from sealegs.judge import read_facts
 
 HERE = Path(__file__).parent
+BOOT_ID = "00000000-0000-0000-0000-000000000000"
+WALL_ZERO_S = 1_795_521_600.0
+# What the schedule says of a request that is a session of its own.
+ALONE = {
+    "profile": "chat",
+    "model_type": "default",
+    "turn": 0,
+    "think_s": 0.0,
+    "prefix_tokens": 0,
+    "cancel": False,
+}
 
 
 def make_run(folder: Path, *, case: str, seed: int = 8) -> Path:
@@ -66,11 +77,12 @@ def _record(run_dir: Path, chosen: Case, *, seed: int) -> None:
     requests = list(_requests(chosen, random.Random(seed)))  # noqa: S311 - a model's dice, not a secret
     planned = [{key: one[key] for key in tables.SCHEDULE.names if key in one} for one in requests]
     plan = [
-        {**row, "output_tokens": one["tokens_asked"], "profile": "chat", "model_type": "default"}
+        {**row, **ALONE, "output_tokens": one["tokens_asked"], "session": one["request_id"]}
         for row, one in zip(planned, requests, strict=True)
     ]
     tables.write_table(run_dir / "schedule.parquet", plan, tables.SCHEDULE)
     _write_lines(run_dir / "requests.jsonl", requests, by="end_s", until_s=chosen.killed_at_s)
+    _write_lines(run_dir / "attempts.jsonl", (), by="sent_s", until_s=None)
     _write_lines(run_dir / "timeline.jsonl", timeline_of(chosen), by="t_s", until_s=chosen.killed_at_s)
     _write_lines(
         run_dir / "samples.jsonl", samples_of(chosen, requests), by="t_s", until_s=chosen.killed_at_s
@@ -102,7 +114,7 @@ def _identity(run_id: str, *, seed: int) -> dict[str, Any]:
         "seed": seed,
         "started_at": "2026-11-24T12:00:00Z",
         "started_monotonic_ns": int(T0_S * 1e9),
-        "boot_id": "00000000-0000-0000-0000-000000000000",
+        "boot_id": BOOT_ID,
         "pid": 4242,
         "commit": "0123456789abcdef0123456789abcdef01234567",
         "dirty": False,
@@ -196,7 +208,7 @@ def _write_truth(logs: Path, requests: list[dict[str, Any]], *, until_s: float |
             "truth": 1,
             "request_id": one["request_id"],
             "pod": one["pod"],
-            "wall_s": round(1_795_521_600 + one["sent_s"], 6),
+            "wall_s": round(WALL_ZERO_S + one["sent_s"] + 0.001, 6),
             "received_s": round(T0_S + one["sent_s"] + 0.001, 6),
             "admitted_s": round(T0_S + one["sent_s"] + 0.003, 6),
             "first_token_s": round(T0_S + one["first_token_s"] - 0.002, 6),
@@ -221,6 +233,26 @@ def _chunks(requests: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def _summary(requests: list[dict[str, Any]]) -> dict[str, Any]:
     """What the load process says at its end."""
-    counts = dict.fromkeys(("planned", "sent", "finished"), len(requests)) | {"cap_refused": 0}
+    counts = dict.fromkeys(("planned", "sent", "finished"), len(requests))
     lags = {"lag_s_p50": 0.003, "lag_s_p99": 0.005, "lag_s_max": 0.005}
-    return {**counts, **lags, "cpu_share_max": 0.31, "gc_frozen": True}
+    stalls = {"stall_s_p99": 0.0015, "stall_s_max": 0.012, "stalls_long": 0, "stalled_share": 0.0}
+    errors_s = {"receive_error_s_p50": 3e-5, "receive_error_s_p99": 4e-4, "receive_error_s_max": 0.003}
+    return {
+        **counts,
+        "sent_again": 0,
+        "cap_refused": 0,
+        "never_sent": 0,
+        **lags,
+        "cpu_share_max": 0.31,
+        "cpu_hot_share": 0.0,
+        **stalls,
+        "receive_errors": 6000,
+        **errors_s,
+        "canaries_taken": True,
+        "canary_s_p99_before": 6e-4,
+        "canary_s_p99_after": 7e-4,
+        "boot_id": BOOT_ID,
+        "wall_zero_s_before": WALL_ZERO_S,
+        "wall_zero_s_after": WALL_ZERO_S,
+        "gc_frozen": True,
+    }

@@ -2,23 +2,28 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 
+from sealegs.arrivals import Arrivals
 from sealegs.evidence import read_lines
-from sealegs.scenario import Deadlines, Expect, Phases, Scenario, Traffic
+from sealegs.scenario import Expect, Phases, Scenario
 from sealegs.tables import SCHEDULE
 from sealegs.traffic import load, schedule
+from sealegs.workload import Deadlines, Policy, Traffic
 
 ROOT = Path(__file__).parents[2]
 END_LIMIT_S = 60.0
 BOOT_S = 5.0
 API_KEY = "test-key"
+CHAT = ROOT / "locustfiles" / "chat.py"
+NO_POLICY = Policy()
 PATIENT = Deadlines(connect_s=5, first_token_s=20, gap_s=20, total_s=60)
 
 
@@ -64,18 +69,29 @@ def driving(
     deadlines: Deadlines = PATIENT,
     in_flight_max: int = 100,
     processes: int = 1,
+    policy: Policy = NO_POLICY,
+    end_after_s: float = 3600.0,
+    locustfile: Path = CHAT,
+    changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
+    **traffic: Any,  # noqa: ANN401  any key of the table
 ) -> Iterator[Drive]:
-    """Load on its way: a request of `tokens` tokens at each offset from `BOOT_S` after the call."""
+    """Load on its way: a request of `tokens` tokens at each offset from `BOOT_S` after the call.
+
+    `changes` overwrites columns of the schedule's row by its number, `traffic` keys of the scenario's table.
+    """
     run_dir.mkdir(exist_ok=True)
     zero_ns = time.monotonic_ns()
-    write_schedule(run_dir, [BOOT_S + offset_s for offset_s in offsets_s], tokens=tokens)
-    scenario = scenario_of(deadlines=deadlines, in_flight_max=in_flight_max)
+    write_schedule(run_dir, [BOOT_S + offset_s for offset_s in offsets_s], tokens=tokens, changes=changes)
+    scenario = scenario_of(
+        deadlines=deadlines, in_flight_max=in_flight_max, policy=policy, locustfile=locustfile, **traffic
+    )
     started = load.start(
         run_dir,
         scenario=scenario,
         gateway_url=url,
         api_key=API_KEY,
         started_monotonic_ns=zero_ns,
+        end_s=BOOT_S + end_after_s,
         processes=processes,
     )
     try:
@@ -84,7 +100,13 @@ def driving(
         started.stop()
 
 
-def write_schedule(run_dir: Path, times_s: Sequence[float], *, tokens: int) -> None:
+def write_schedule(
+    run_dir: Path,
+    times_s: Sequence[float],
+    *,
+    tokens: int,
+    changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
+) -> None:
     """A schedule of equal requests; prompts grow so that none is like another."""
     rows = [
         {
@@ -94,14 +116,31 @@ def write_schedule(run_dir: Path, times_s: Sequence[float], *, tokens: int) -> N
             "output_tokens": tokens,
             "profile": "chat",
             "model_type": "default",
+            "session": f"s{number:06d}",
+            "turn": 0,
+            "think_s": 0.0,
+            "prefix": "",
+            "prefix_tokens": 0,
+            "cancel": False,
         }
+        | dict(changes.get(number, {}))
         for number, at_s in enumerate(times_s)
     ]
     schedule.write(pa.Table.from_pylist(rows, schema=SCHEDULE), run_dir / "schedule.parquet")
 
 
-def scenario_of(*, deadlines: Deadlines = PATIENT, in_flight_max: int = 100) -> Scenario:
+def scenario_of(**traffic: Any) -> Scenario:  # noqa: ANN401  any key of the table
     """A scenario of which load uses the traffic only."""
+    keys: dict[str, Any] = {
+        "locustfile": CHAT,
+        "profiles": {"chat": 1.0},
+        "arrivals": Arrivals(kind="poisson"),
+        "rate_rps": 10.0,
+        "in_flight_max": 100,
+        "context_tokens_max": 8192,
+        "tokens_per_s": 100.0,
+        "deadlines": PATIENT,
+    }
     return Scenario(
         name="load",
         path=ROOT / "scenarios" / "load.toml",
@@ -110,15 +149,7 @@ def scenario_of(*, deadlines: Deadlines = PATIENT, in_flight_max: int = 100) -> 
         seed=0,
         stack_overlay="kind",
         stack_mutant=None,
-        traffic=Traffic(
-            locustfile=ROOT / "locustfiles" / "chat.py",
-            profile="chat",
-            arrivals="poisson",
-            rate_rps=10,
-            in_flight_max=in_flight_max,
-            context_tokens_max=8192,
-            deadlines=deadlines,
-        ),
+        traffic=Traffic(**keys | traffic),
         experiment=None,
         experiment_vars={},
         phases=Phases(warmup_s=0, baseline_s=1, fault_s_max=1, recovery_s=1),

@@ -1,29 +1,44 @@
 """Each way in which a stack can fail a request, done once by a server and told apart by the client."""
 
+import inspect
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from tests.load import test_processes, test_sessions, test_wire
 from tests.load.drive import END_LIMIT_S, Drive, driving
-from tests.load.server import POD, Server, serving
+from tests.load.server import Server, serving
+from tests.load.speaker import POD
 
-from sealegs.scenario import Deadlines
+from sealegs.traffic.outcome import Word
+from sealegs.workload import Deadlines
 
 pytestmark = pytest.mark.load
 
 TOKENS = 8
-DEADLINES = Deadlines(connect_s=0.5, first_token_s=1.0, gap_s=0.7, total_s=2.0)
+DEADLINES = Deadlines(connect_s=0.5, first_token_s=2.0, gap_s=1.5, total_s=6.0)
 # What the server does, the outcome, the tokens that had come by then, and the status.
 MANNERS = [
     ("whole", "ok", TOKENS, 200),
     ("stops_early", "ok", TOKENS - 1, 200),
     ("trickles", "ok", TOKENS, 200),
+    ("crams", "ok", TOKENS, 200),
+    ("measures", "ok", TOKENS, 200),
+    ("dresses", "ok", TOKENS, 200),
+    ("pads", "ok", TOKENS, 200),
+    ("hints", "ok", TOKENS, 200),
+    ("says_close", "ok", TOKENS, 200),
+    ("is_old", "ok", TOKENS, 200),
+    ("adds", "ok", TOKENS, 200),
     ("closes", "reset_before_headers", 0, None),
     ("resets", "reset_before_headers", 0, None),
     ("gibberish", "reset_before_headers", 0, None),
+    ("boasts", "reset_before_headers", 0, None),
+    ("drips", "deadline_first_token", 0, None),
     ("mute", "deadline_first_token", 0, None),
     ("silent", "deadline_first_token", 0, 200),
     ("stalls", "stall", 2, 200),
@@ -31,17 +46,37 @@ MANNERS = [
     ("cut_rst", "cut_rst", 3, 200),
     ("no_finish", "no_finish", 3, 200),
     ("no_done", "no_finish", TOKENS, 200),
+    ("bad_chunk", "no_finish", 3, 200),
+    ("overflows", "no_finish", 1, 200),
+    ("one_event", "no_finish", 3, 200),
     ("aborts", "abort", 3, 200),
     ("error_event", "error_event", 3, 200),
+    ("odd_event", "error_event", 3, 200),
     ("foreign", "bad_token", TOKENS, 200),
     ("missing", "bad_token", TOKENS - 1, 200),
     ("repeated", "bad_token", TOKENS + 1, 200),
     ("short", "bad_token", TOKENS - 1, 200),
     ("page", "no_finish", 0, 200),
+    ("untyped", "no_finish", 0, 200),
+    ("zipped", "no_finish", 0, 200),
     ("busy", "http_429", 0, 429),
     ("fails", "http_5xx", 0, 500),
     ("unknown", "http_4xx", 0, 404),
 ]
+# What the evidence says more than the outcome, where a reader needs it.
+DETAILS = {
+    "closes": "the server closed without an answer",
+    "gibberish": "the reply is no HTTP",
+    "boasts": "headers of more than 65536 bytes",
+    "bad_chunk": "the reply is no HTTP: Invalid character in chunk size after 3 of 8 tokens",
+    "overflows": "a reply of more than 67108864 bytes after 1 of 8 tokens",
+    "one_event": "an event of more than 8000000 bytes after 3 of 8 tokens",
+    "odd_event": """event is not as OpenAI's: b'{"choices": {"0": """,
+    "page": "the answer is no event stream but text/html: sorry",
+    "untyped": "the answer is no event stream but without a content type: data: {",
+    "zipped": "the answer is no event stream but text/event-stream in gzip",
+}
+NAMELESS = {"page", "untyped", "zipped"}
 
 
 def request_id(number: int) -> str:
@@ -68,7 +103,8 @@ def test_each_end_is_told_apart(misbehaved: tuple[Drive, Server], number: int) -
     row = misbehaved[0].rows()[request_id(number)]
 
     assert (row["outcome"], row["tokens_received"], row["status"]) == (outcome, tokens, status), row
-    assert row["pod"] == (POD if status == 200 and manner != "page" else None)
+    assert DETAILS.get(manner, "") in row["outcome_detail"]
+    assert row["pod"] == (POD if status == 200 and manner not in NAMELESS else None)
     assert (row["first_token_s"] is not None) == (tokens > 0)
     assert len(misbehaved[0].chunks_ns().get(request_id(number), [])) == tokens
     assert row["retry_after_s"] == (7 if status == 429 else None)
@@ -105,6 +141,16 @@ def test_a_deadline_is_kept(misbehaved: tuple[Drive, Server], manner: str) -> No
     assert limit_s <= waited_s < limit_s + 0.5
 
 
+def test_every_word_has_been_brought_about() -> None:
+    """A new outcome needs a manner that ends in it, or a test elsewhere that names it."""
+    words = {outcome for _, outcome, *_ in MANNERS}
+
+    assert words | set(ELSEWHERE) == set(get_args(Word))
+    assert words.isdisjoint(ELSEWHERE)
+    for word, test in ELSEWHERE.items():
+        assert f'"{word}"' in inspect.getsource(test), word
+
+
 @contextmanager
 def full_backlog() -> Iterator[str]:
     """An address where connections are neither refused nor accepted."""
@@ -130,10 +176,22 @@ def test_no_connection_and_no_end(tmp_path: Path) -> None:
         with ExitStack() as drives:
             started = {
                 outcome: drives.enter_context(
-                    driving(tmp_path / outcome, url, offsets_s=[0], tokens=100, deadlines=DEADLINES)
+                    driving(tmp_path / outcome, url, offsets_s=[0], tokens=200, deadlines=DEADLINES)
                 )
                 for outcome, url in urls.items()
             }
             for outcome, drive in started.items():
                 drive.load.wait(END_LIMIT_S)
                 assert drive.rows()[request_id(0)]["outcome"] == outcome
+
+
+# The words that no manner of a server can bring about, and the test that does.
+ELSEWHERE: dict[Word, Callable[..., None]] = {
+    "refused": test_no_connection_and_no_end,
+    "deadline_connect": test_no_connection_and_no_end,
+    "deadline_total": test_no_connection_and_no_end,
+    "cancelled": test_wire.test_a_client_hangs_up_after_the_first_token,
+    "cut_by_us": test_processes.test_stopping_cuts_what_is_in_flight,
+    "cap_refused": test_processes.test_the_cap_holds_back_and_says_so,
+    "never_sent": test_sessions.test_what_load_does_not_live_to_send_is_entered,
+}

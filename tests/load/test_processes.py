@@ -7,6 +7,14 @@ from pathlib import Path
 
 import pytest
 from tests.load.drive import END_LIMIT_S, ROOT, Drive, driving
+from tests.load.looking import (
+    ENDED_MIN,
+    STEADY,
+    STEADY_COUNT,
+    TOKEN_GAP_S,
+    in_the_middle,
+    locusts_figures,
+)
 from tests.load.server import serving
 
 from sealegs.errors import ClusterError
@@ -15,27 +23,14 @@ from sealegs.waiting import wait_until
 
 pytestmark = pytest.mark.load
 
-STEADY_S = [0.1 * number for number in range(60)]
-# The middle of a run: some have ended, some are in flight, some are not sent.
-ENDED_MIN = 10
-
-
-def in_the_middle(drive: Drive) -> None:
-    """Return when some requests have ended."""
-    wait_until(
-        lambda: (drive.load.status() or {"finished": 0})["finished"],
-        ready=lambda finished: finished >= ENDED_MIN,
-        limit_s=END_LIMIT_S,
-        every_s=0.05,
-        what="requests to end",
-    )
+SHORT_S = [0.1 * number for number in range(20)]
 
 
 def test_two_processes_share_one_schedule(tmp_path: Path) -> None:
     """Each sends every other request; together they send each once, and their summaries add up."""
     with (
         serving() as server,
-        driving(tmp_path / "run", server.url, offsets_s=STEADY_S[:20], processes=2) as drive,
+        driving(tmp_path / "run", server.url, offsets_s=SHORT_S, processes=2) as drive,
     ):
         drive.load.wait(END_LIMIT_S)
         rows, summary = drive.rows(), drive.document("load-summary.json")
@@ -46,6 +41,7 @@ def test_two_processes_share_one_schedule(tmp_path: Path) -> None:
         assert {row["outcome"] for row in rows.values()} == {"ok"}
         assert (summary["planned"], summary["sent"], summary["finished"]) == (20,) * 3
         assert summary["gc_frozen"] is True
+        assert locusts_figures(drive) == (20, 0, 0)
 
 
 def test_the_cap_holds_back_and_says_so(tmp_path: Path) -> None:
@@ -66,11 +62,15 @@ def test_the_cap_holds_back_and_says_so(tmp_path: Path) -> None:
         assert len(server.posts) == 3
 
 
-def test_stopping_cuts_what_is_in_flight(tmp_path: Path) -> None:
-    """What had ended stays, what was in flight is cut by us with its tokens, what was not sent is a hole."""
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stopping_cuts_what_is_in_flight(tmp_path: Path, processes: int) -> None:
+    """What had ended stays, what was in flight is cut by us with its tokens, what was not sent is a hole.
+
+    Locust's table has all of it, and fails for what was cut.
+    """
     with (
-        serving(token_gap_s=0.05) as server,
-        driving(tmp_path / "run", server.url, offsets_s=STEADY_S) as drive,
+        serving(token_gap_s=TOKEN_GAP_S) as server,
+        driving(tmp_path / "run", server.url, **STEADY, processes=processes) as drive,
     ):
         in_the_middle(drive)
         drive.load.stop()
@@ -79,23 +79,34 @@ def test_stopping_cuts_what_is_in_flight(tmp_path: Path) -> None:
         assert {row["outcome"] for row in rows.values()} == {"ok", "cut_by_us"}
         assert any(row["tokens_received"] for row in rows.values() if row["outcome"] == "cut_by_us")
         assert len(rows) == summary["sent"] == summary["finished"] == len(server.posts) < summary["planned"]
+        cut = sum(row["outcome"] == "cut_by_us" for row in rows.values())
+        assert locusts_figures(drive) == (len(rows), cut, 1)
 
 
-def test_a_killed_process_leaves_what_it_had_and_is_seen(tmp_path: Path) -> None:
-    """After SIGKILL the rows so far read well, no summary pretends to more, and waiting says who died."""
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_process_leaves_what_it_had_and_is_seen(tmp_path: Path, processes: int) -> None:
+    """After SIGKILL the rows so far read well, no summary pretends to more, and waiting says who died.
+
+    The others go on until they are stopped, and send nothing of the dead one's share.
+    """
+    killed = processes - 1
     with (
-        serving(token_gap_s=0.05) as server,
-        driving(tmp_path / "run", server.url, offsets_s=STEADY_S) as drive,
+        serving(token_gap_s=TOKEN_GAP_S) as server,
+        driving(tmp_path / "run", server.url, **STEADY, processes=processes) as drive,
     ):
         in_the_middle(drive)
-        drive.load.children[0].kill()
-        with pytest.raises(ClusterError, match=r"load process 0 was killed by SIGKILL .*locust\.log"):
+        drive.load.children[killed].kill()
+        said = rf"load process {killed} was killed by SIGKILL before .*locust\.log"
+        with pytest.raises(ClusterError, match=said):
             drive.load.wait(END_LIMIT_S)
+        drive.load.stop()
         rows = drive.rows()
         _assert_readable(drive, rows_sent=len(server.posts))
 
-        assert ENDED_MIN <= len(rows) < len(STEADY_S)
-        assert {row["outcome"] for row in rows.values()} == {"ok"}
+        assert not drive.load.alive
+        assert ENDED_MIN <= len(rows) < STEADY_COUNT
+        assert {row["outcome"] for row in rows.values() if row["worker"] == killed} == {"ok"}
+        assert len({post.request_id for post in server.posts}) == len(server.posts)
 
 
 def _assert_readable(drive: Drive, *, rows_sent: int) -> None:
@@ -105,26 +116,27 @@ def _assert_readable(drive: Drive, *, rows_sent: int) -> None:
     assert read_json(drive.run_dir / "load-summary.json") is None
 
 
-def test_load_does_not_outlive_its_runner(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_load_does_not_outlive_its_runner(tmp_path: Path, processes: int) -> None:
     """A runner killed in the middle takes its load with it; what was in flight is entered as cut by us."""
     run_dir = tmp_path / "run"
-    with serving(token_gap_s=0.05) as server:
+    with serving(token_gap_s=TOKEN_GAP_S) as server:
         runner = subprocess.Popen(
-            [sys.executable, "-c", RUNNER, str(run_dir), server.url],
+            [sys.executable, "-c", RUNNER, str(run_dir), server.url, str(processes)],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             text=True,
         )
         with runner:
             assert runner.stdout is not None
-            child = int(runner.stdout.readline())
+            children = [int(pid) for pid in runner.stdout.readline().split()]
             wait_until(
                 lambda: len(server.posts), ready=lambda sent: sent >= ENDED_MIN, limit_s=END_LIMIT_S,
                 every_s=0.05, what="requests on the wire",
             )  # fmt: skip
             runner.kill()
         wait_until(
-            lambda: _exists(child),
+            lambda: [child for child in children if _exists(child)],
             ready=lambda there: not there,
             limit_s=10,
             every_s=0.05,
@@ -132,8 +144,9 @@ def test_load_does_not_outlive_its_runner(tmp_path: Path) -> None:
         )
         rows = Drive(run_dir, 0, None).rows()  # type: ignore[arg-type]
 
+        assert len(children) == {1: 1, 2: 3}[processes]
         assert "cut_by_us" in {row["outcome"] for row in rows.values()}
-        assert len(rows) == len(server.posts) < len(STEADY_S)
+        assert len(rows) == len(server.posts) < STEADY_COUNT
 
 
 RUNNER = f"""
@@ -141,8 +154,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT)!r})
 from tests.load.drive import driving
-with driving(Path(sys.argv[1]), sys.argv[2], offsets_s={STEADY_S}) as drive:
-    print(drive.load.children[0].pid, flush=True)
+from tests.load.looking import STEADY
+run_dir, url, processes = sys.argv[1:]
+with driving(Path(run_dir), url, **STEADY, processes=int(processes)) as drive:
+    print(*[child.pid for child in (*drive.load.children, drive.load.master) if child], flush=True)
     drive.load.wait(60)
 """
 
@@ -157,11 +172,14 @@ def _exists(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_process_that_cannot_start_says_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_process_that_cannot_start_says_why(tmp_path: Path, processes: int) -> None:
     """The error that ended it is in the message."""
+    said = r"load process [01] ended with exit code [01] .*gaierror.*locust\.log"
+    run_dir = tmp_path / "run"
     with (
-        driving(tmp_path / "run", "http://no-such-host.invalid", offsets_s=[0]) as drive,
-        pytest.raises(ClusterError, match=r"load process 0 ended with exit code 1 .*gaierror.*locust\.log"),
+        driving(run_dir, "http://no-such-host.invalid", offsets_s=[0, 0], processes=processes) as drive,
+        pytest.raises(ClusterError, match=said),
     ):
         drive.load.wait(END_LIMIT_S)
 

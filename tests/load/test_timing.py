@@ -26,6 +26,18 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Drive, 
             yield drive, server
 
 
+def errors_ms_of(drive: Drive, server: Server) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """By how much each token's stamp is after its sending."""
+    chunks_ns = drive.chunks_ns()
+    return np.array(
+        [
+            (received_ns - sent_ns) / 1e6
+            for post in server.posts
+            for received_ns, sent_ns in zip(chunks_ns[post.request_id], post.sent_ns, strict=True)
+        ]
+    )
+
+
 def assert_close(errors_ms: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
     """Receive times follow send times closely, and none precedes its own."""
     assert errors_ms.min() >= -0.001  # the evidence keeps whole microseconds
@@ -36,18 +48,24 @@ def assert_close(errors_ms: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Non
 def test_every_token_is_counted_and_stamped_when_it_arrives(measured: tuple[Drive, Server]) -> None:
     """Counts are exact, and each token's stamp is that of its sending within the bounds."""
     drive, server = measured
-    chunks_ns = drive.chunks_ns()
     rows = drive.rows()
 
     assert {row["outcome"] for row in rows.values()} == {"ok"}
     assert {row["tokens_received"] for row in rows.values()} == {TOKENS}
-    errors_ms = [
-        (received_ns - sent_ns) / 1e6
-        for post in server.posts
-        for received_ns, sent_ns in zip(chunks_ns[post.request_id], post.sent_ns, strict=True)
-    ]
+    errors_ms = errors_ms_of(drive, server)
     assert len(errors_ms) == REQUESTS * TOKENS
-    assert_close(np.array(errors_ms))
+    assert_close(errors_ms)
+
+
+def test_the_client_says_how_late_its_stamps_are(measured: tuple[Drive, Server]) -> None:
+    """By the kernel's stamps of a sample, and in agreement with the server's of all."""
+    drive, server = measured
+    summary = drive.document("load-summary.json")
+
+    assert REQUESTS * TOKENS / 61 - 1 <= summary["receive_errors"] <= REQUESTS * TOKENS / 20
+    said_ms = summary["receive_error_s_p50"] * 1e3
+    assert 0 < said_ms <= summary["receive_error_s_p99"] * 1e3
+    assert said_ms == pytest.approx(np.median(errors_ms_of(drive, server)), abs=ERROR_MS_P50_MAX / 2)
 
 
 def test_first_token_and_gaps_are_the_servers(measured: tuple[Drive, Server]) -> None:

@@ -1,5 +1,6 @@
 """The command line: what is asked of it, and the exit code that it answers with."""
 
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -83,7 +84,7 @@ def bad(tmp_path: Path) -> Path:
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "scenarios").mkdir()
     path = tmp_path / "scenarios" / "bad.toml"
-    path.write_text(text.replace('arrivals = "poisson"', 'arrivals = "bursty"'))
+    path.write_text(text.replace('kind = "poisson"', 'kind = "bursty"'))
     return path
 
 
@@ -115,7 +116,9 @@ def test_several_scenarios_are_checked_together(
     assert sealegs("check", GOOD) == 0
     assert sealegs("check", bad, GOOD, other) == 4
     said = capsys.readouterr()
-    assert said.out == f"{GOOD}: fine, load lasts 3 min 30 s\n" * 2
+    assert (
+        said.out == f"{GOOD}: fine, 1,743 requests in 3 min 30 s; 153 more cannot fit and are left out\n" * 2
+    )
     assert {line.split(": ")[1].split(":")[0] for line in said.err.splitlines()} == {str(bad), str(other)}
 
 
@@ -205,3 +208,19 @@ def test_healing_tells_each_run(sealegs: Sealegs, tmp_path: Path, capsys: pytest
     assert f"{killed}: nothing to undo\n\n! INVALID" in said.out
     assert said.out.endswith("sealegs: 2 killed runs healed\n")
     assert f"it cannot be judged, delete it when you have looked: {torn}/scenario.toml" in said.err
+
+
+def test_a_rate_that_no_process_can_send_is_refused(
+    tmp_path: Path, sealegs: Sealegs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before a cluster is looked for, with the rate that fits and the processes that it would take."""
+    path = tmp_path / "scenarios" / "fast.toml"
+    path.parent.mkdir()
+    (tmp_path / "locustfiles").symlink_to(ROOT / "locustfiles")
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    path.write_text(GOOD.read_text().replace("rate_rps = 9", "rate_rps = 900"))
+
+    assert sealegs("run", path) == 4
+    assert re.search(
+        r"rate_rps = 900 is more than 1 process can send .* fits, or processes = \d", capsys.readouterr().err
+    )

@@ -27,7 +27,7 @@ PASS = """
   PASS  no-foreign-token                    0                     none
   PASS  pdb-honoured                        0                     none
   PASS  recovery                                 0 s            ≤ 60 s
-  PASS  evidence (15 checks)                0                     none
+  PASS  evidence (26 checks)                0                     none
 
   1631 requests planned, 1631 sent, 1631 answered whole
 """.rstrip()

@@ -48,7 +48,7 @@ def test_a_summary_is_never_too_large_and_says_what_it_left_out() -> None:
     assert SUMMARY_BYTES_MAX - 4000 < len(text.encode()) <= SUMMARY_BYTES_MAX
     assert {row[0] for row in rows} == {"✗ FAIL"}
     assert left_out is not None
-    assert len(rows) + int(left_out[1]) == 500 + 3 + 1 + 15
+    assert len(rows) + int(left_out[1]) == 500 + 3 + 1 + 26
 
 
 def test_reasons_beyond_the_first_are_counted() -> None:

@@ -24,6 +24,7 @@ def judged(slices: str, *, injected_s: float | None = INJECTED_S) -> RecoveryRes
     fates = Fates(
         request_id=np.arange(count).astype(object),
         intended_s=np.array(at_s),
+        turn=np.zeros(count),
         phase=np.full(count, "fault", dtype=object),
         outcome=np.array([*outcome, "ok"], dtype=object),
         sent_s=np.array(at_s),

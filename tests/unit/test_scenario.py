@@ -72,7 +72,7 @@ def test_a_copy_in_a_run_is_read_without_the_files_it_names(tmp_path: Path) -> N
 def test_everything_wrong_is_listed_at_once_with_its_line(house: Path) -> None:
     """A person mends a file in one go, not in eight."""
     text = (
-        GOOD.replace('profile = "chat"', 'profile = "chatter"')
+        GOOD.replace("{ chat = 1 }", "{ chatter = 1 }")
         .replace("rate_rps = 8.5", "rate_rps = -8.5")
         .replace("in_flight_max = 200", 'in_flight_max = "many"\nretries = 3')
         .replace('"locustfiles/chat.py"', '"locustfiles/chatter.py"')
@@ -89,10 +89,10 @@ def test_everything_wrong_is_listed_at_once_with_its_line(house: Path) -> None:
     expected = {
         "invariants": "unknown 'pdb-honored'; known: no-truncated-stream, no-foreign-token, pdb-honoured",
         "locustfile": "names no file: locustfiles/chatter.py",
-        "profile": "unknown 'chatter'; known: chat",
+        "profiles": "unknown 'chatter'; known: agents, batch, chat",
         "rate_rps": "must be more than 0, is -8.5",
         "in_flight_max": "must be a whole number, is 'many'",
-        "retries": "unknown key 'traffic.retries'; known here: locustfile, profile",
+        "retries": "unknown key 'traffic.retries'; known here: locustfile, profiles",
         "[traffic.deadlines]": "missing 'traffic.deadlines.gap_s', a number",
         "baseline_s": "must be a number, is True",
         'phase = "faults"': "unknown 'faults'; known: baseline, fault, recovery, run",
@@ -110,6 +110,18 @@ def test_everything_wrong_is_listed_at_once_with_its_line(house: Path) -> None:
         ('sli = "ttft"', 'sli = "success"', "takes no limit_s"),
         ("limit_s = 1.0\n", "", "needs a limit_s"),
         ("slices = 3", "slices = 13", "13 slices of 5 s need 65 s, recovery has 60 s"),
+        ("{ chat = 1 }", "{ chat = 0.5, code = 0.4 }", "must add up to 1, these add up to 0.9"),
+        ("{ chat = 1 }", "{ chat = 1, code = 0 }", "must be more than 0 and at most 1, is 0"),
+        ('kind = "poisson"', 'kind = "gamma"', "arrivals 'gamma' need cv"),
+        ('kind = "poisson"', 'kind = "poisson", cv = 2.0', "arrivals 'poisson' have no parameter 'cv'"),
+        ('kind = "poisson"', 'kind = "step", to_rps = 1000, at_s = 9000', "the step at 9000 s never comes"),
+        ("tokens_per_s = 100", 'tokens_per_s = 100\ntokens = "counted"', "no-foreign-token needs"),
+        (
+            "tokens_per_s = 100",
+            'tokens_per_s = 100\nwhere = "moon"',
+            "unknown 'moon'; known: client, cluster",
+        ),
+        ("tokens_per_s = 100", "tokens_per_s = 100\npolicy = {backoff_s = 9}", "longer than backoff_s_max"),
         ("seed = 8", "seed = 8.0", "'seed' must be a whole number"),
         ("warmup_s = 10", "warmup_s = nan", "must be a finite number, is nan"),
         ("warmup_s = 10", "warmup_s = -1", "must be at least 0"),

@@ -57,7 +57,17 @@ def bad(result: ObjectiveResult) -> tuple[int, int, tuple[str, ...]]:
 
 @pytest.mark.parametrize("objective", [SUCCESS, TTFT])
 @pytest.mark.parametrize(
-    "outcome", ["http_5xx", "refused", "cut_fin", "no_finish", "cut_by_us", "cap_refused", "deadline_total"]
+    "outcome",
+    [
+        "http_5xx",
+        "refused",
+        "cut_fin",
+        "no_finish",
+        "cut_by_us",
+        "cap_refused",
+        "never_sent",
+        "deadline_total",
+    ],
 )
 def test_any_outcome_but_ok_is_bad(objective: Objective, outcome: str) -> None:
     """Goodput of the survivors hides failures; here each failed request is bad in every objective."""
@@ -165,3 +175,85 @@ def test_the_order_of_rows_changes_nothing(outcomes: list[str], order: random.Ra
 
     assert decide(fates(schedule, *shuffled), TTFT) == decide(fates(schedule, *rows), TTFT)
     assert decide(fates(schedule, *rows), TTFT).bad == len(outcomes) - outcomes.count("ok")
+
+
+def turns(*rows: dict[str, Any], think_s: float = 2.0) -> Fates:
+    """What became of a session of three turns that were planned for 11, 15 and 19 s."""
+    plan = [
+        {
+            "request_id": f"r{turn}",
+            "intended_s": 11.0 + 4 * turn,
+            "session": "s",
+            "turn": turn,
+            "think_s": think_s,
+        }
+        for turn in range(3)
+    ]
+    table = pa.Table.from_pylist(plan, schema=tables.SCHEDULE)
+    return fates(table, *rows)
+
+
+@pytest.mark.parametrize(
+    ("ended_s", "due_s", "moved_s"),
+    [
+        (12.0, 15.0, 0.0),  # in time: as planned
+        (13.0, 15.0, 0.0),
+        (13.5, 15.5, 0.0),  # late: a think time after the end
+        (13.5, 15.54, 0.0),  # a client needs its moment
+        (13.5, 15.7, 0.15),
+        (13.5, 15.0, 0.5),  # as planned, before its user had thought
+        (12.0, 14.0, 1.0),  # before it was planned
+        (12.0, 16.0, 0.95),  # nobody kept it waiting
+        (19.0, 21.0, 0.0),
+    ],
+)
+def test_a_turn_is_due_when_the_answer_before_it_lets_it(
+    ended_s: float, due_s: float, moved_s: float
+) -> None:
+    """No sooner and no later: its latency and its phase count from then, and what differs is noted."""
+    seen = turns(row("r0", 11, end_s=ended_s), row("r1", due_s), row("r2", 19, outcome="never_sent"))
+
+    assert seen.moved_s_max == pytest.approx(moved_s, abs=1e-9)
+    assert dict(zip(seen.request_id, seen.intended_s, strict=True))["r1"] == due_s
+    assert seen.ttft_s[seen.request_id == "r1"] == pytest.approx(0.5)
+    assert dict(zip(seen.request_id, seen.phase, strict=True))["r1"] == (
+        "fault" if due_s > 20 else "baseline"
+    )
+
+
+def test_a_turn_after_one_that_was_not_sent_waits_from_when_that_was_due() -> None:
+    """The cap held it back at its time, and its user thought again."""
+    refused = row("r0", 11, outcome="cap_refused", sent_s=None, first_token_s=None, end_s=None)
+
+    assert turns(refused, row("r1", 15), row("r2", 19), think_s=3).moved_s_max == 0
+    assert turns(refused, row("r1", 17), row("r2", 23), think_s=5).moved_s_max == pytest.approx(1 - 0.05)
+    assert turns(refused, row("r1", 17), row("r2", 24), think_s=6).moved_s_max == 0
+
+
+def test_a_turn_after_a_hole_is_held_to_the_plan() -> None:
+    """Nobody knows when the answer before it ended; nor of the first turns of a run, begun before it."""
+    assert turns(row("r1", 15), row("r2", 19)).moved_s_max == 0
+    assert turns(row("r1", 15.5), row("r2", 19)).moved_s_max == 0.5
+
+
+def test_what_was_not_come_to_counts_where_it_was_planned() -> None:
+    """And requests stay in the order of their times when one has moved behind another."""
+    moved = turns(row("r0", 11, end_s=27.0), row("r1", 29.0, end_s=40.0), row("r2", 19, outcome="never_sent"))
+
+    assert moved.request_id.tolist() == ["r0", "r2", "r1"]
+    assert moved.intended_s.tolist() == [11, 19, 29]
+    assert moved.phase.tolist() == ["baseline", "baseline", "fault"]
+    assert moved.moved_s_max == 0
+    assert decide(moved, SUCCESS).bad == 1
+
+
+def test_who_hangs_up_as_planned_was_answered() -> None:
+    """The first token was what was wanted of it."""
+    seen = fates(
+        planned(11, 12),
+        row("r0", 11, outcome="cancelled"),
+        row("r1", 12, outcome="cancelled", first_token_s=14),
+    )
+
+    assert decide(seen, SUCCESS).bad == 0
+    assert bad(decide(seen, TTFT)) == (2, 1, ("r1",))

@@ -1,25 +1,37 @@
 """What makes a run INVALID, one change at a time from a run that passes."""
 
 import dataclasses
+from typing import Any
 
-import pyarrow as pa
 import pytest
-from tests.golden.case import BASELINE_AT_S, END_S, FAULT_AT_S, PODS
+from tests.golden.case import BASELINE_AT_S, END_S, FAULT_AT_S, NODES, PODS
 from tests.golden.make_run import made_facts
 from tests.unit.changes import (
     Change,
     check,
     in_baseline,
-    is_,
     requests_where,
     samples_where,
     with_record,
     without_records,
-    without_rows,
 )
 
 from sealegs.scenario import Objective
 from sealegs.verdict import decide
+
+
+def pod_of(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a record
+    """The record of a pod that is well, but for the changes."""
+    well = {"kind": "pod", "name": name, "uid": f"uid-{name[-1]}", "app": "llm-inference", "ready": True}
+    return {
+        **well,
+        "node": "n",
+        "phase": "Running",
+        "deleting": False,
+        "event": "modified",
+        "reason": None,
+    } | changes
+
 
 INVALIDATING: dict[str, tuple[Change, str]] = {
     "no-end-mark": (lambda f: without_records(f, kind="phase", name="end"), "run-finished"),
@@ -87,40 +99,71 @@ INVALIDATING: dict[str, tuple[Change, str]] = {
         "fault-gone",
     ),
     "not-gone": (lambda f: without_records(f, kind="fault", state="gone"), "fault-gone"),
-    "late-sends": (
-        lambda f: requests_where(f, lambda r: r["request_id"] > "r001560", sent_s=END_S),
-        "lag-p99",
+    "node-lost": (
+        lambda f: with_record(f, t_s=80.0, kind="node", name=NODES[0], ready=False),
+        "no-foreign-events",
     ),
-    "sent-before-its-time": (
-        lambda f: requests_where(f, is_("r000900"), sent_s=FAULT_AT_S),
-        "sent-early",
+    "pod-preempted": (
+        lambda f: with_record(f, t_s=99.0, **pod_of(PODS[0], reason="PreemptionByScheduler")),
+        "no-foreign-events",
     ),
-    "hole": (lambda f: without_rows(f, is_("r000900")), "planned-sent"),
-    "cap-in-baseline": (
-        lambda f: requests_where(f, is_("r000300"), outcome="cap_refused", sent_s=None),
-        "planned-sent",
+    "pod-evicted-by-somebody": (
+        lambda f: with_record(f, t_s=99.0, **pod_of(PODS[2], reason="EvictionByEvictionAPI")),
+        "no-foreign-events",
     ),
-    "client-miscounts": (
-        lambda f: dataclasses.replace(f, load_summary={**(f.load_summary or {}), "sent": 1}),
-        "counts-reconcile",
+    "pod-restarted-before-the-fault": (
+        lambda f: with_record(f, t_s=70.0, **pod_of(PODS[0], ready=False)),
+        "no-foreign-events",
     ),
-    "row-twice": (
-        lambda f: dataclasses.replace(f, requests=pa.concat_tables([f.requests, f.requests.slice(0, 1)])),
-        "counts-reconcile",
+    "pod-deleted-before-the-fault": (
+        lambda f: with_record(f, t_s=70.0, **pod_of(PODS[0], event="deleted")),
+        "no-foreign-events",
     ),
-    "row-of-nobody": (lambda f: requests_where(f, is_("r000900"), request_id="r999999"), "counts-reconcile"),
-    "moved": (lambda f: requests_where(f, is_("r000900"), intended_s=50.0), "counts-reconcile"),
-    "engine-log-lost": (
-        lambda f: dataclasses.replace(f, truth=tuple(t for t in f.truth if t["pod"] != PODS[0])),
-        "engines-agree",
-    ),
-    "no-engine-log": (lambda f: dataclasses.replace(f, truth=()), "engines-agree"),
-    "tokens-differ": (lambda f: requests_where(f, is_("r000900"), tokens_received=3), "engines-agree"),
     "samples-missing": (
         lambda f: dataclasses.replace(f, samples=tuple(s for s in f.samples if not 60 < s["t_s"] < 90)),
         "samples-present",
     ),
 }
+
+
+NOT_FOREIGN: dict[str, Change] = {
+    "node-of-the-fault": lambda f: with_record(f, t_s=95.0, kind="node", name=NODES[1], ready=False),
+    "before-the-baseline": lambda f: with_record(f, t_s=25.0, kind="node", name=NODES[0], ready=False),
+    "after-the-end": lambda f: with_record(f, t_s=END_S + 1, kind="node", name=NODES[0], ready=False),
+    "cordoned-only": lambda f: with_record(f, t_s=80.0, kind="node", name=NODES[0], ready=True),
+    "evicted-by-us": lambda f: with_record(
+        with_record(f, t_s=99.0, **pod_of(PODS[0], reason="EvictionByEvictionAPI")),
+        t_s=98.9,
+        kind="eviction",
+        pod=PODS[0],
+        uid=pod_of(PODS[0])["uid"],
+        status=201,
+    ),
+    "fell-under-the-fault": lambda f: with_record(f, t_s=99.0, **pod_of(PODS[0], ready=False)),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FOREIGN)
+def test_what_the_fault_did_is_not_foreign(case: str) -> None:
+    """Nor is what happened outside the measured time, or what a pod did by itself under the fault."""
+    assert check(decide(NOT_FOREIGN[case](made_facts("pass"))), "no-foreign-events")
+
+
+def test_a_pod_that_falls_under_load_alone_is_the_systems_own() -> None:
+    """Without a fault, an engine that the load brings down is what was looked for."""
+    facts = with_record(made_facts("pass"), t_s=70.0, **pod_of(PODS[0], ready=False))
+    steady = dataclasses.replace(facts.scenario, experiment=None)
+
+    assert check(decide(dataclasses.replace(facts, scenario=steady)), "no-foreign-events")
+
+
+def test_a_run_in_which_all_was_well_passes_every_check() -> None:
+    """No check is red for everybody, and each says what it looked at."""
+    checks = decide(made_facts("pass")).validity.checks
+
+    assert [one.name for one in checks if not one.ok] == []
+    assert len({one.name for one in checks}) == len(checks)
+    assert all(one.value is not None and one.limit is not None and one.detail for one in checks)
 
 
 @pytest.mark.parametrize("case", INVALIDATING)
@@ -166,20 +209,6 @@ def test_a_baseline_that_was_slow_for_a_while_is_unhealthy_too() -> None:
     (slow,) = (one for one in verdict.objectives if one.name == "ttft-baseline")
     assert (slow.verdict, slow.why) == ("INCONCLUSIVE", "correlated")
     assert not check(verdict, "baseline-healthy")
-
-
-def test_a_cap_refusal_under_the_fault_is_bad_and_not_invalid() -> None:
-    """Once a fault stands, a full client is the system's doing: the request counts against it."""
-    facts = made_facts("pass")
-    late = {one["request_id"] for one in facts.requests.to_pylist() if 95 < one["intended_s"] < 115}
-    changed = requests_where(facts, lambda r: r["request_id"] in late, outcome="cap_refused", sent_s=None)
-    summary = {**(facts.load_summary or {}), "sent": len(facts.schedule) - len(late)}
-
-    verdict = decide(dataclasses.replace(changed, load_summary=summary))
-
-    assert verdict.validity.valid
-    assert verdict.verdict == "FAIL"
-    assert verdict.counts["planned"] == verdict.counts["sent"] + verdict.counts["cap_refused"]
 
 
 def test_a_scenario_without_a_fault_is_judged_without_one() -> None:

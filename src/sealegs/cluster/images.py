@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from sealegs.cluster import debian
@@ -139,9 +139,10 @@ def unfinished() -> list[str]:
     return output(["docker", "ps", "-a", "-q", "--filter", f"name=^{UNFINISHED}$"]).split()
 
 
-def load(cluster: str, references: Sequence[str]) -> None:
-    """Every node of a kind cluster has these images; those it has already are not sent again."""
-    missing = {node: _missing(node, references) for node in nodes(cluster)}
+def load(cluster: str, references: Sequence[str], *, only: Collection[str] | None = None) -> None:
+    """Every node of a kind cluster, or `only` some, has these images; those it has are not sent again."""
+    wanting = [node for node in nodes(cluster) if only is None or node in only]
+    missing = {node: _missing(node, references) for node in wanting}
     wanted = sorted({reference for needed in missing.values() for reference in needed})
     if not wanted:
         return

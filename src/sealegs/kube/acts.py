@@ -1,4 +1,4 @@
-"""Changes to a cluster: cordon and eviction."""
+"""Changes to a cluster: cordon, eviction, and the end of what was made for a run."""
 
 import re
 from http import HTTPStatus
@@ -44,6 +44,20 @@ def refusing_pdb(answer: Answer) -> str | None:
     said = " ".join(one.get("message", "") for one in causes)
     named = re.search(r"disruption budget (\S+)", said)
     return named[1] if named else None
+
+
+def delete_pod(api: Api, pod: Pod, *, grace_s: int) -> None:
+    """This very pod ends; one that is gone already is no error, nor is another one under its name."""
+    body = {"gracePeriodSeconds": grace_s, "preconditions": {"uid": pod.uid}}
+    path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+    api.call("DELETE", path, body=body, also=(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT))
+
+
+def delete_namespace(api: Api, name: str) -> bool:
+    """A namespace begins to go, with everything in it; False when there is none any more."""
+    path = f"/api/v1/namespaces/{name}"
+    also = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
+    return api.call("DELETE", path, body={}, also=also).status != HTTPStatus.NOT_FOUND
 
 
 def _set_unschedulable(api: Api, node: str, *, value: bool, also: tuple[int, ...] = ()) -> None:

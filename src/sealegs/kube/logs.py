@@ -1,6 +1,6 @@
 """A container's log, copied to a file while it is written, without gaps and without repeats."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +18,21 @@ RETRY_S = 0.5
 class LogCopy:
     """The log of one pod's container since a moment, on its way into a file."""
 
-    def __init__(self, api: Api, pod: Pod, *, path: Path, since: str) -> None:
-        """Copy into `path` what is written since `since`, an RFC 3339 time."""
+    def __init__(
+        self,
+        api: Api,
+        pod: Pod,
+        *,
+        path: Path,
+        since: str,
+        kept: Callable[[bytes], bytes | None],
+    ) -> None:
+        """Copy into `path` what is written since `since`, an RFC 3339 time: of each line what is `kept`."""
         self._api = api
         self._pod = pod
         self._path = path
         self._since = since
+        self._kept = kept
         self._last = ""
 
     def follow(self, stop: Stop) -> None:
@@ -68,5 +77,6 @@ class LogCopy:
         when = stamp.decode(errors="replace")
         if when > self._last:
             self._last = when
-            file.write(text + b"\n")
-            file.flush()
+            if (kept := self._kept(text)) is not None:
+                file.write(kept + b"\n")
+                file.flush()

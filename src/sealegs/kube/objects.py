@@ -7,13 +7,19 @@ from typing import Any
 GPU = "nvidia.com/gpu"
 SIDECAR = "istio-proxy"
 MIRROR = "kubernetes.io/config.mirror"
+# A node pool for load is every node that carries this label with the value "true".
+LOAD_POOL = "sealegs/load"
+CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """A node. `schedulable` is what cordon takes away; `gpus` are those that can be given to pods."""
+    """A node. `schedulable` is what cordon takes away; `gpus` are those that can be given to pods.
+
+    `has_gpus` stays true when all of them are broken; `for_load` is the label of a node pool for load.
+    """
 
     name: str
     ready: bool
@@ -21,6 +27,9 @@ class Node:
     gpus: int
     zone: str
     kubelet: str
+    has_gpus: bool
+    for_load: bool
+    control_plane: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +104,9 @@ def parse_node(item: Json) -> Node:
         gpus=int(status.get("allocatable", {}).get(GPU, 0)),
         zone=labels.get("topology.kubernetes.io/zone", ""),
         kubelet=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        has_gpus=GPU in status.get("capacity", {}) or GPU in status.get("allocatable", {}),
+        for_load=labels.get(LOAD_POOL) == "true",
+        control_plane=CONTROL_PLANE in labels,
     )
 
 

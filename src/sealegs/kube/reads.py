@@ -43,6 +43,12 @@ def pod_is_there(api: Api, pod: Pod) -> bool:
     return bool(answer.status == HTTPStatus.OK and answer.body["metadata"]["uid"] == pod.uid)
 
 
+def pod_ip(api: Api, pod: Pod) -> str:
+    """A pod's address in the cluster; empty while it has none."""
+    path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"
+    return str(api.call("GET", path).body["status"].get("podIP", ""))
+
+
 def deployments(api: Api, *, namespace: str, limit_s: float = TIMEOUTS.api_answer_s) -> list[Deployment]:
     """Deployments of a namespace."""
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments"

@@ -5,17 +5,19 @@ It asks nothing of the fault and is told nothing by it, which makes it the witne
 
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
+from sealegs import mesh
 from sealegs.errors import ClusterError
 from sealegs.evidence import JsonLines
 from sealegs.kube.api import Api, Stop
 from sealegs.kube.logs import LogCopy
-from sealegs.kube.objects import Pod
+from sealegs.kube.objects import SIDECAR, Pod, parse_pod
 from sealegs.kube.watch import Change, watch
 from sealegs.probes import ENGINES
 from sealegs.recorder.changes import Changes
@@ -25,7 +27,7 @@ from sealegs.waiting import TIMEOUTS, every, now_ns, now_s, wait_until
 
 SAMPLE_EVERY_S = 1.0
 LOOK_EVERY_S = 0.05
-MESH = "istio-system"
+MESH, GATEWAY = "istio-system", "istio-ingressgateway"
 
 
 class Recorder:
@@ -55,7 +57,7 @@ class Recorder:
         self._threads: list[Thread] = []
         self._logs: dict[str, LogCopy] = {}
         self._logs_since = _wall_time_of(zero_ns)
-        self._changes = Changes(timeline, on_pod=self._copy_log)
+        self._changes = Changes(timeline, on_pod=self._copy_engine_log)
         self._samples = JsonLines(run_dir / "samples.jsonl")
         self._sampler = Sampler(api, namespace=namespace, changes=self._changes, load_status=load_status)
 
@@ -104,7 +106,7 @@ class Recorder:
         return {
             "/api/v1/nodes": self._changes.node,
             f"/api/v1/{here}/pods": self._changes.pod,
-            f"/api/v1/namespaces/{MESH}/pods": self._changes.mesh_pod,
+            f"/api/v1/namespaces/{MESH}/pods": self._mesh_pod,
             f"/apis/discovery.k8s.io/v1/{here}/endpointslices": self._changes.endpoints,
             f"/apis/policy/v1/{here}/poddisruptionbudgets": self._changes.pdb,
         }
@@ -121,13 +123,26 @@ class Recorder:
                 if sample is not None:
                     self._samples.append({"t_s": t_s, **sample})
 
-    def _copy_log(self, pod: Pod) -> None:
-        """Begin to copy the log of an engine that has come."""
+    def _mesh_pod(self, change: str, item: Mapping[str, Any]) -> None:
+        self._changes.mesh_pod(change, item)
+        pod = parse_pod(item)
+        if pod.app == GATEWAY and change != "deleted":
+            # All that a gateway runs is the container that is a sidecar elsewhere.
+            gateway = replace(pod, container=SIDECAR)
+            self._copy_log(gateway, name=f"{pod.name}{mesh.LOG}", kept=mesh.kept)
+
+    def _copy_engine_log(self, pod: Pod) -> None:
+        if pod.app == ENGINES:
+            self._copy_log(pod, name=f"{pod.name}.log", kept=lambda line: line)
+
+    def _copy_log(self, pod: Pod, *, name: str, kept: Callable[[bytes], bytes | None]) -> None:
+        """Begin to copy the log of a pod that has come."""
         with self._lock:
-            if pod.app != ENGINES or pod.uid in self._logs or self._stop.is_set():
+            if pod.uid in self._logs or self._stop.is_set():
                 return
-            path = self._run_dir / "logs" / f"{pod.name}.log"
-            copy = self._logs[pod.uid] = LogCopy(self._api, pod, path=path, since=self._logs_since)
+            path = self._run_dir / "logs" / name
+            copy = LogCopy(self._api, pod, path=path, since=self._logs_since, kept=kept)
+            self._logs[pod.uid] = copy
         self._start(f"log of {pod.name}", lambda: copy.follow(self._stop))
 
     def _start(self, where: str, work: Callable[[], None]) -> None:

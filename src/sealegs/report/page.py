@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from sealegs import mesh
 from sealegs.report import rows
 from sealegs.report.happened import happened
 from sealegs.report.interval import floor_of
@@ -24,6 +25,7 @@ FILES = {
     "schedule.parquet": "each request as it was planned",
     "requests.parquet": "each request as it went",
     "requests.jsonl": "each request as it went, from a run that was not closed",
+    "attempts.parquet": "what clients tried before a request's last attempt",
     "chunks.parquet": "when each token arrived",
     "chunks.jsonl": "when each token arrived, from a run that was not closed",
     "timeline.jsonl": "phases, fault states, evictions, and every change of pods, nodes and budgets",
@@ -33,6 +35,7 @@ FILES = {
     "load.json": "what the load processes were told",
     "load-summary.json": "what the load processes say they did",
 }
+GATEWAY_LOG = "what the mesh's gateway says of each request"
 
 
 def render(run_dir: Path) -> Path:
@@ -83,6 +86,7 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "happened": happened(reading),
         "lost": lost,
         "lost_count": lost_count,
+        "flags": rows.flags(reading),
         "files": _files(reading.run_dir),
     }
 
@@ -107,6 +111,10 @@ def _figures(verdict: dict[str, Any]) -> list[tuple[str, str]]:
             (f"{sum(fault['in_flight_at_injection'].values())}", "in flight where the fault struck")
         )
     figures.append((f"{counts.get('truncated', 0):,}", "streams cut short"))
+    if counts.get("retried"):
+        figures.append((f"{counts['attempts'] / counts['sent']:.2f}", "attempts for each request sent"))
+    if counts.get("tokens_wasted"):
+        figures.append((f"{counts['tokens_wasted']:,}", "tokens received that belong to no answer"))
     if recovery:
         recovery_s = recovery["recovery_s"]
         took = "not seen" if recovery_s is None else seconds(recovery_s)
@@ -120,4 +128,4 @@ def _files(run_dir: Path) -> list[tuple[str, str]]:
         path.relative_to(run_dir).as_posix() for path in (run_dir / "logs").glob("*") if path.is_file()
     )
     found = [(name, what) for name, what in FILES.items() if (run_dir / name).is_file()]
-    return [*found, *((name, "log") for name in logs)]
+    return [*found, *((name, GATEWAY_LOG if name.endswith(mesh.LOG) else "log") for name in logs)]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from sealegs import mesh
 from sealegs.report.interval import floor_of, interval_bar
 from sealegs.report.reading import Reading
 from sealegs.report.words import MISSING, milliseconds, seconds, share
@@ -58,6 +59,7 @@ class LostRow:
     intended: str
     phase: str
     outcome: str
+    mesh: str
     tokens: str
     pod: str
     at_injection: bool
@@ -138,6 +140,7 @@ def lost(reading: Reading) -> tuple[list[LostRow], int]:
             strict=True,
         )
     )
+    gateway = mesh.last_of(reading.facts.mesh, reading.facts.requests)
     struck_s = reading.story.injected_s if reading.story else None
     bad = np.flatnonzero(~fates.ok)
     rows = []
@@ -154,9 +157,16 @@ def lost(reading: Reading) -> tuple[list[LostRow], int]:
                 intended=f"{fates.intended_s[index]:.2f}",
                 phase=str(fates.phase[index]) or MISSING,
                 outcome=f"{outcome}: {told}" if told else outcome,
+                mesh=mesh.told(gateway[request_id]) if request_id in gateway else "",
                 tokens=MISSING if asked is None else f"{received or 0} of {asked}",
                 pod=str(fates.pod[index]) or MISSING,
                 at_injection=bool(in_flight),
             )
         )
     return rows, len(bad)
+
+
+def flags(reading: Reading) -> dict[str, str]:
+    """Request → the flags that the gateway put on it; requests without any are not in it."""
+    gateway = mesh.last_of(reading.facts.mesh, reading.facts.requests)
+    return {request_id: flag for request_id, one in gateway.items() if (flag := mesh.flag_of(one))}

@@ -1,31 +1,44 @@
 """Load as the runner sees it: Locust in child processes, told what to do by files and heard from by files.
 
-Locust patches the process that imports it, so it never shares one with the Kubernetes client or Chaos
-Toolkit.
+One process is Locust alone; several are Locust's own master and workers, each of which has a share. Locust
+patches the process that imports it, so it never shares one with the Kubernetes client or Chaos Toolkit.
 """
 
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sealegs.errors import ClusterError
 from sealegs.evidence import read_json, write_json
 from sealegs.scenario import Scenario
-from sealegs.traffic.order import API_KEY, RUN_DIR, WORKER, Order, file_of, write_order
+from sealegs.traffic.order import API_KEY, RUN_DIR, WORKER, Order, file_of, no_target, write_order
+from sealegs.traffic.process import put_before_others
 from sealegs.waiting import wait_until
 
-# From the start of a load process to its first request: Locust's imports take 1 to 3 s on a busy machine.
+# From the start of a load process to its first request, where the cores have other work too. Locust's
+# imports take a second of a core, the canary two and a half. Several processes share the cores, and their
+# master looks for them once a second: two took up to 10 s before their canary, four 12 s.
 BOOT_S = 8.0
+BOOT_EACH_S = 3.0
 STOP_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.1
 LOG = Path("logs", "locust.log")
+LOOPBACK = "127.0.0.1"
+HEADLESS = ("--headless", "--only-summary")
+
+
+def boot_s(processes: int) -> float:
+    """How long before its first request load should be started."""
+    return BOOT_S if processes == 1 else BOOT_S + BOOT_EACH_S * processes
 
 
 def start(
@@ -35,57 +48,69 @@ def start(
     gateway_url: str,
     api_key: str,
     started_monotonic_ns: int,
+    end_s: float,
     processes: int | None = None,
 ) -> "Load":
     """Start sending the schedule in `run_dir`; returns at once. `processes` defaults to the scenario's.
 
-    The schedule's first request should be at least `BOOT_S` away, or it leaves late. The children get SIGTERM
+    Load ends at `end_s`, in seconds since run start: a session's turn that would be due later is not sent.
+    The schedule's first request should be at least `boot_s` away, or it leaves late. The children get SIGTERM
     when the *thread* that called this ends: call it from the one that lives as long as the run.
 
     Raises:
         ClusterError: `gateway_url` is not one that load can be sent to.
     """
-    if not re.fullmatch(r"http://[^/@]+/?", gateway_url):
-        raise ClusterError(
-            f"gateway_url {gateway_url!r}: load speaks plain HTTP, as in http://127.0.0.1:30080"
-        )
-    count = processes or scenario.traffic.processes
+    if problem := no_target(gateway_url):
+        raise ClusterError(f"gateway_url {gateway_url!r}: {problem}")
+    traffic = scenario.traffic
+    count = processes or traffic.processes
     order = Order(
         gateway_url=gateway_url,
         started_monotonic_ns=started_monotonic_ns,
+        end_s=end_s,
         processes=count,
-        in_flight_max=scenario.traffic.in_flight_max,
-        deadlines=scenario.traffic.deadlines,
+        in_flight_max=traffic.in_flight_max,
+        tokens_per_s=traffic.tokens_per_s,
+        tokens=traffic.tokens,
+        deadlines=traffic.deadlines,
+        policy=traffic.policy,
         runner_pid=os.getpid(),
     )
     run_dir = run_dir.resolve()
     write_order(run_dir, order)
     (run_dir / LOG).parent.mkdir(exist_ok=True)
-    locustfile = scenario.traffic.locustfile.resolve()
-    children = tuple(
-        _start_one(run_dir, locustfile, api_key=api_key, worker=worker) for worker in range(count)
+    child = partial(_start_one, run_dir, traffic.locustfile.resolve(), api_key=api_key)
+    if count == 1:
+        return Load(run_dir, (child(*HEADLESS, "-u", "1", worker=0),))
+    port = _free_port()
+    # Which share is a worker's is told to it here: the master numbers them as they happen to come.
+    workers = tuple(
+        child("--worker", "--master-host", LOOPBACK, "--master-port", port, worker=worker)
+        for worker in range(count)
     )
-    return Load(run_dir, children)
+    listening = ("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", port)
+    master = child(*HEADLESS, *listening, "--expect-workers", f"{count}", "-u", f"{count}", "-r", f"{count}")
+    return Load(run_dir, workers, master)
 
 
-def _start_one(run_dir: Path, locustfile: Path, *, api_key: str, worker: int) -> subprocess.Popen[bytes]:
-    """One Locust process of one user."""
-    command = [
-        sys.executable,
-        "-m",
-        "locust",
-        "-f",
-        str(locustfile),
-        "--headless",
-        "--only-summary",
-        "-u",
-        "1",
-    ]
+def _free_port() -> str:
+    """A port of loopback that nobody listens on; should somebody else take it first, the master says so."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+def _start_one(
+    run_dir: Path, locustfile: Path, *options: str, api_key: str, worker: int | None = None
+) -> subprocess.Popen[bytes]:
+    """One Locust process; with a number it has one user, who sends that share."""
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), *options]
     # A user's own Locust settings, in the environment or the working directory, are not this run's.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    told = {RUN_DIR: str(run_dir), API_KEY: api_key, WORKER: str(worker)}
+    told = {RUN_DIR: str(run_dir), API_KEY: api_key}
+    if worker is not None:
+        told[WORKER] = str(worker)
     with (run_dir / LOG).open("ab") as log:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             command,
             cwd=run_dir,
             env=inherited | told,
@@ -94,35 +119,48 @@ def _start_one(run_dir: Path, locustfile: Path, *, api_key: str, worker: int) ->
             stderr=log,
             process_group=0,  # Ctrl-C is the runner's to hear: it decides when load ends
         )
+    put_before_others(child.pid)
+    return child
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load processes that were started for a run."""
+    """Load processes that were started for a run; several have Locust's master to lead them.
+
+    Attributes:
+        children: those that send, in the order of their shares.
+        master: none where one process sends everything.
+    """
 
     run_dir: Path
     children: tuple[subprocess.Popen[bytes], ...]
+    master: subprocess.Popen[bytes] | None = None
 
     @property
     def alive(self) -> bool:
         """Whether any of them still runs."""
-        return any(child.poll() is None for child in self.children)
+        return any(child.poll() is None for child in self._all)
 
     def status(self) -> dict[str, Any] | None:
         """What they last said, taken together: ``load-status.json``. None before all have said something."""
         return merge(self._said("status"))
 
     def raise_if_dead(self) -> None:
-        """Raise ClusterError when a process ended without its summary: its share has holes."""
+        """Raise ClusterError when a process ended before its time: its share has holes, or nobody counts."""
+        leaderless = self.master is not None and self.master.poll() is not None
         for worker, child in enumerate(self.children):
             if child.poll() is not None and self._file("summary", worker) is None:
-                raise ClusterError(self._obituary(worker, child.returncode))
+                raise ClusterError(
+                    self._obituary(f"load process {worker}", child, "before its schedule was sent")
+                )
+        if self.master is not None and leaderless and (self.master.returncode < 0 or self._unfinished):
+            raise ClusterError(self._obituary("Locust's master", self.master, "before load had ended"))
 
     def wait(self, timeout_s: float) -> None:
         """Return when every process has sent its share and heard every answer.
 
         Raises:
-            ClusterError: a process died.
+            ClusterError: a process died. The others go on: `stop` them.
             TimeoutError: `timeout_s` passed; says what load was last seen doing.
         """
 
@@ -142,22 +180,19 @@ class Load:
 
     def stop(self) -> None:
         """End load now: what is in flight becomes ``cut_by_us``, what was not sent leaves holes."""
-        for child in self.children:
-            if child.poll() is None:
-                child.send_signal(signal.SIGTERM)
-        try:
-            wait_until(
-                lambda: self.alive,
-                ready=lambda alive: not alive,
-                limit_s=STOP_LIMIT_S,
-                every_s=LOOK_EVERY_S,
-                what="load to stop",
-            )
-        except TimeoutError:
-            for child in self.children:
-                child.kill()
-                child.wait()
+        # The master goes last, so that its figures have what the workers cut.
+        _end(self.children)
+        _end(self._all)
         self._sum_up()
+
+    @property
+    def _all(self) -> tuple[subprocess.Popen[bytes], ...]:
+        return self.children if self.master is None else (*self.children, self.master)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether a process has left no summary."""
+        return None in self._said("summary")
 
     def _sum_up(self) -> None:
         """With several processes, the summary of the run is made of theirs, if all left one."""
@@ -176,13 +211,33 @@ class Load:
         )
         return said
 
-    def _obituary(self, worker: int, code: int) -> str:
-        """How a process ended, where to look, and the last thing it wrote."""
+    def _obituary(self, who: str, child: subprocess.Popen[bytes], when: str) -> str:
+        """How a process ended, where to look, and the last error in there."""
+        code = child.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         log = (self.run_dir / LOG).read_text(errors="replace")
         errors = re.findall(r"^\w[\w.]*(?:[Ee]rror|Exception|Exit)\b.*", log, re.MULTILINE)
         last = f": {errors[-1]}" if errors else ""
-        return f"load process {worker} {how} before its schedule was sent{last}; see {self.run_dir / LOG}"
+        return f"{who} {how} {when}{last}; see {self.run_dir / LOG}"
+
+
+def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Children have ended: they were asked to, and those that did not were made to."""
+    for child in children:
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+    try:
+        wait_until(
+            lambda: [child.pid for child in children if child.poll() is None],
+            ready=lambda alive: not alive,
+            limit_s=STOP_LIMIT_S,
+            every_s=LOOK_EVERY_S,
+            what="load to stop",
+        )
+    except TimeoutError:
+        for child in children:
+            child.kill()
+            child.wait()
 
 
 def merge(said: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:

@@ -9,13 +9,14 @@ PR_SET_PDEATHSIG = 1
 NICE = -10
 
 
-def go_before_others() -> None:
-    """Be scheduled before the cluster on the same machine: a late client measures itself.
+def put_before_others(pid: int) -> None:
+    """Have a process scheduled before the cluster on the same machine: a late client measures itself.
 
-    Without the right to it (not root) nothing changes, and the schedule's lag tells.
+    It is for a process just made: threads that it has already stay as they are. Without the right to it (not
+    root) nothing changes, and the schedule's lag tells.
     """
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        os.setpriority(os.PRIO_PROCESS, pid, NICE)
 
 
 def die_with(parent_pid: int, *, number: signal.Signals = signal.SIGTERM) -> None:

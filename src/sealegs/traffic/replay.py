@@ -1,14 +1,18 @@
-"""What a load process's one Locust user does: send its share of the schedule in time, write down what came.
+"""What a load process does: send its share of the schedule in time, and write down what came of it.
 
-The user never waits for an answer. One greenlet sends, one receives, one watches deadlines, and one turns
-what has ended into evidence, a slice at a time, so that none of them keeps the receiver waiting.
+Nobody here waits for an answer. One greenlet sends, one receives, one watches deadlines, and one turns what
+has ended into evidence, a slice at a time, so that none of them keeps the receiver waiting. What is due later
+than planned (a turn after a slow answer, another attempt) has a greenlet of its own until then.
 """
 
 import gc
 import logging
+import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
@@ -16,16 +20,20 @@ from urllib.parse import urlsplit
 
 import gevent
 import pyarrow.parquet as pq
+from gevent.pool import Group
 from gevent.queue import Queue
-from locust.env import Environment
-from locust.exception import StopUser
 
 from sealegs.evidence import write_json
+from sealegs.traffic.canary import canary
 from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.ledger import Ledger
 from sealegs.traffic.meter import Meter
-from sealegs.traffic.order import API_KEY, RUN_DIR, WORKER, Order, file_of, read_order
-from sealegs.traffic.process import die_with, go_before_others
+from sealegs.traffic.order import API_KEY, WORKER, Order, file_of
+from sealegs.traffic.outcome import Outcome
+from sealegs.traffic.retry import may_retry, pause_s
+from sealegs.traffic.row import CAP_REFUSED, NEVER_SENT, Ended, ended_of
+from sealegs.traffic.sessions import Due, Sessions
+from sealegs.traffic.stalls import Stalls
 from sealegs.traffic.wire import Address, Wire
 
 LOG = logging.getLogger(__name__)
@@ -36,116 +44,197 @@ DRAIN_LOOK_S = 0.02
 CallOf = Callable[[Planned, str], Call]
 
 
-def replay(environment: Environment, *, name: str, call_of: CallOf) -> None:
-    """Send this process's share of the run's schedule, then end the test.
-
-    `call_of` makes the call for a planned request, given the API key. Locust gets one ``request`` event a
-    request, when it has ended: its response time is end minus intended time, in milliseconds, its length the
-    bytes received, and its exception is set for every outcome but ``ok``.
-    """
-    # A mistake in here must end the process and be read; by default Locust would run the task again.
-    environment.catch_exceptions = False
-    environment.events.user_error.add_listener(_log_failure)  # type: ignore[no-untyped-call]
-    try:
-        run_dir = Path(os.environ[RUN_DIR])
-        order = read_order(run_dir)
-        die_with(order.runner_pid)
-        go_before_others()
-        Replay(run_dir, order, environment=environment, name=name, call_of=call_of).run()
-    finally:
-        gevent.spawn(_quit, environment)
-    raise StopUser
-
-
-def _log_failure(exception: BaseException, **_: object) -> None:
-    """What ended the user, in the log."""
-    LOG.error("load failed", exc_info=exception)
-
-
-def _quit(environment: Environment) -> None:
-    """End Locust. From a greenlet of its own: it kills the one of the user."""
-    if environment.runner is not None:
-        environment.runner.quit()
-
-
 class Replay:
-    """One load process at work on its share: every `processes`-th request of the schedule."""
+    """One load process at work on its share of the schedule: every `processes`-th session.
+
+    `call_of` makes the call for a planned request, given the API key; `fire` is Locust's ``request`` event,
+    and `name` the requests' name there.
+    """
 
     def __init__(
-        self, run_dir: Path, order: Order, *, environment: Environment, name: str, call_of: CallOf
+        self, run_dir: Path, order: Order, *, call_of: CallOf, fire: Callable[..., None], name: str
     ) -> None:
         self._run_dir = run_dir
         self._order = order
         self._worker = int(os.environ.get(WORKER, "0"))
         self._api_key = os.environ.get(API_KEY, "")
         self._call_of = call_of
-        self._planned = _share(run_dir / "schedule.parquet", worker=self._worker, processes=order.processes)
-        self._meter = Meter(planned=len(self._planned))
+        self._planned = share_of(run_dir / "schedule.parquet", worker=self._worker, processes=order.processes)
+        self._left = len(self._planned)
+        self._sessions = Sessions(self._planned)
+        self._meter = Meter(planned=len(self._planned), zero_ns=order.started_monotonic_ns)
         self._ledger = Ledger(
             run_dir,
             worker=self._worker,
             zero_ns=order.started_monotonic_ns,
             meter=self._meter,
-            fire=environment.events.request.fire,
+            fire=fire,
             name=name,
         )
+        self._greenlets = Group()
         self._ended: Queue[Exchange] = Queue()
-        self._host, address = _target(order.gateway_url)
-        self._wire = Wire(address, deadlines=order.deadlines, on_end=self._ended.put_nowait)
+        self._resting: dict[str, Ended] = {}
+        self._first_sent_ns: dict[str, int] = {}
+        self._in_flight_max = max(1, order.in_flight_max // order.processes)
+        self._host, address = target_of(order.gateway_url)
+        self._wire = Wire(
+            address,
+            deadlines=order.deadlines,
+            on_end=self._ended.put_nowait,
+            warm=min(self._in_flight_max, _in_flight_mean(self._planned, order.tokens_per_s)),
+            idle_max=self._in_flight_max,
+        )
 
     def run(self) -> None:
         """Send everything and wait for the last answer; when killed, cut what is in flight and enter that."""
         gc.collect()
         gc.freeze()
         gc.disable()
-        user = gevent.getcurrent()
-        duties = (self._wire.run, self._wire.watch_deadlines, self._record, self._tell)
-        greenlets = [gevent.spawn(duty) for duty in duties]
-        for greenlet in greenlets:
-            greenlet.link_exception(lambda failed: gevent.kill(user, failed.exception, block=False))
-        try:
-            self._send_all()
-            while len(self._wire) or not self._ended.empty():
-                gevent.sleep(DRAIN_LOOK_S)
-        except gevent.GreenletExit:
-            LOG.info("stopped with %d requests in flight", len(self._wire))
-        finally:
-            gevent.killall(greenlets)
-            self._wire.cut_all()
-            while not self._ended.empty():
-                exchange = self._ended.get_nowait()
-                exchange.reply.read_events()
-                self._ledger.enter(exchange)
+        self._user = gevent.getcurrent()
+        begin_ns = self._ns_of(self._planned[0].intended_s) if self._planned else monotonic_ns()
+        stalls = Stalls(begin_ns=begin_ns)
+        before_s = after_s = None
+        with canary() as echo:
+            try:
+                before_s = echo.error_s_p99(until_ns=begin_ns)
+                self._walk(stalls)
+                after_s = echo.error_s_p99()
+            except gevent.GreenletExit:
+                LOG.info("stopped with %d of %d requests to go", self._left, len(self._planned))
         self._put("status", self._status())
-        self._put("summary", self._meter.summary())
+        errors_s = self._wire.receive_errors_s
+        self._put(
+            "summary",
+            self._meter.summary(stalls=stalls, receive_errors_s=errors_s, canaries_s=(before_s, after_s)),
+        )
+
+    def _walk(self, stalls: Stalls) -> None:
+        """Send everything and enter every end, the last of them when this is killed."""
+        duties = (self._wire.run, self._wire.watch_deadlines, self._record, self._tell, stalls.watch)
+        for duty in duties:
+            self._spawn(duty)
+        try:
+            self._wire.warm_up()
+            self._send_all()
+            while self._left:
+                gevent.sleep(DRAIN_LOOK_S)
+        finally:
+            # Those too who would send later: nobody is left to enter what becomes of it.
+            self._greenlets.kill()
+            self._close()
+
+    def _spawn(self, duty: Callable[[], None], *, after_s: float = 0.0) -> gevent.Greenlet:
+        """A greenlet whose mistake ends the run instead of itself."""
+        greenlet = gevent.spawn_later(after_s, duty) if after_s > 0 else gevent.spawn(duty)
+        greenlet.link_exception(lambda failed: gevent.kill(self._user, failed.exception, block=False))
+        self._greenlets.add(greenlet)
+        return greenlet
+
+    def _close(self) -> None:
+        """Enter what is in flight as cut by us, and what rests before another attempt as it last ended."""
+        self._wire.cut_all()
+        while not self._ended.empty():
+            exchange = self._ended.get_nowait()
+            exchange.reply.read_events()
+            self._enter(ended_of(exchange, tokens=self._order.tokens))
+        for ended in self._resting.values():
+            self._enter(ended)
+
+    def _ns_of(self, t_s: float) -> int:
+        """A time of the run on the monotonic clock."""
+        return self._order.started_monotonic_ns + round(t_s * 1e9)
 
     def _send_all(self) -> None:
         """Walk the schedule: each request leaves at its time, whatever became of those before it."""
-        order = self._order
-        in_flight_max = max(1, order.in_flight_max // order.processes)
         for planned in self._planned:
-            due_ns = order.started_monotonic_ns + round(planned.intended_s * 1e9)
-            # Timers may fire early by a part of a millisecond; when late, the sleep still lets the receiver
-            # in.
-            gevent.sleep(max(0.0, (due_ns - monotonic_ns()) / 1e9))
-            while (early_ns := due_ns - monotonic_ns()) > 0:
-                gevent.sleep(early_ns / 1e9)
-            if len(self._wire) >= in_flight_max:
-                self._ledger.enter_unsent(planned)
-                continue
-            unsent = memoryview(self._call_of(planned, self._api_key).wire_bytes(host=self._host))
-            sent_ns = monotonic_ns()
-            self._meter.sent(lag_s=(sent_ns - due_ns) / 1e9)
-            self._wire.send(Exchange(planned, unsent, sent_ns))
+            self._sleep_until(planned.intended_s)
+            if (due := self._sessions.take(planned)) is not None:
+                self._send_when(due)
+
+    def _sleep_until(self, t_s: float) -> None:
+        """Timers may fire early by a part of a millisecond; who is late still lets the receiver in."""
+        due_ns = self._ns_of(t_s)
+        gevent.sleep(max(0.0, (due_ns - monotonic_ns()) / 1e9))
+        while (early_ns := due_ns - monotonic_ns()) > 0:
+            gevent.sleep(early_ns / 1e9)
+
+    def _send_when(self, due: Due) -> None:
+        """Send a request when it is due, now or later, if load has not ended by then."""
+        planned = due.planned
+        if due.due_s >= self._order.end_s:
+            self._enter_unsent(planned, NEVER_SENT, end_s=due.due_s)
+        elif due.due_s <= planned.intended_s:
+            self._send(planned)
+        else:
+            moved = replace(planned, intended_s=due.due_s)
+
+            def later() -> None:
+                self._sleep_until(due.due_s)
+                self._send(moved)
+
+            self._spawn(later)
+
+    def _send(self, planned: Planned) -> None:
+        """Send a request for the first time, or let the cap hold it back."""
+        if len(self._wire) >= self._in_flight_max:
+            self._enter_unsent(planned, CAP_REFUSED, end_s=planned.intended_s)
+            return
+        sent_ns = self._set_out(planned, attempt=1)
+        self._meter.sent(lag_s=(sent_ns - self._ns_of(planned.intended_s)) / 1e9)
+
+    def _set_out(self, planned: Planned, *, attempt: int) -> int:
+        """One attempt leaves. Returns when."""
+        unsent = memoryview(self._call_of(planned, self._api_key).wire_bytes(host=self._host))
+        exchange = Exchange(planned, unsent, monotonic_ns(), attempt=attempt)
+        self._wire.send(exchange)
+        return exchange.sent_ns
+
+    def _send_again(self, request_id: str) -> None:
+        """The pause after a failed attempt is over."""
+        ended = self._resting.pop(request_id)
+        self._ledger.enter_attempt(ended)
+        self._set_out(ended.exchange.planned, attempt=ended.exchange.attempt + 1)
 
     def _record(self) -> None:
         """Enter what has ended, for ever. An exchange leaves the queue when it is entered, killed or not."""
         while True:
             exchange = self._ended.peek()
-            while exchange.reply.read_events(most=EVENTS_AT_ONCE):
+            while exchange.digest(most=EVENTS_AT_ONCE, tokens=self._order.tokens):
                 gevent.sleep(0)
             self._ended.get_nowait()
-            self._ledger.enter(exchange)
+            self._conclude(exchange)
+
+    def _conclude(self, exchange: Exchange) -> None:
+        """An attempt has ended, and with it the request unless the client's policy asks again."""
+        ended = ended_of(exchange, tokens=self._order.tokens)
+        planned, attempt, policy = exchange.planned, exchange.attempt, self._order.policy
+        if may_retry(ended.outcome, status=ended.seen.status, attempt=attempt, policy=policy):
+            self._resting[planned.request_id] = ended
+            self._first_sent_ns.setdefault(planned.request_id, exchange.sent_ns)
+            after_s = pause_s(
+                planned.request_id, attempt=attempt, retry_after_s=ended.retry_after_s, policy=policy
+            )
+            self._spawn(partial(self._send_again, planned.request_id), after_s=after_s)
+            return
+        row = self._enter(ended)
+        self._go_on(planned, end_s=row["end_s"])
+
+    def _enter(self, ended: Ended) -> Mapping[str, Any]:
+        """A request's last attempt has ended; the request was sent when its first one was."""
+        exchange = ended.exchange
+        sent_ns = self._first_sent_ns.pop(exchange.planned.request_id, exchange.sent_ns)
+        return self._ledger.enter(ended, sent_ns=sent_ns)
+
+    def _enter_unsent(self, planned: Planned, outcome: Outcome, *, end_s: float) -> None:
+        """A request is not sent at all."""
+        self._ledger.enter_unsent(planned, outcome)
+        self._go_on(planned, end_s=end_s)
+
+    def _go_on(self, planned: Planned, *, end_s: float) -> None:
+        """A request is done with: the next turn of its session may come."""
+        self._left -= 1
+        if (due := self._sessions.ended(planned, end_s=end_s)) is not None:
+            self._send_when(due)
 
     def _tell(self) -> None:
         """Say each second how it goes, for ever. The disk is waited for in a thread of its own."""
@@ -162,22 +251,24 @@ class Replay:
         write_json(self._run_dir / file_of(kind, worker=self._worker, processes=self._order.processes), value)
 
 
-def _share(schedule: Path, *, worker: int, processes: int) -> list[Planned]:
-    """A process's part of a schedule, in the order of the intended times: every N-th request."""
-    rows = pq.read_table(schedule, use_threads=False).sort_by("intended_s").slice(worker).to_pylist()
-    return [
-        Planned(
-            request_id=row["request_id"],
-            intended_s=row["intended_s"],
-            prompt_tokens=row["prompt_tokens"],
-            output_tokens=row["output_tokens"],
-            model_type=row["model_type"],
-        )
-        for row in rows[::processes]
-    ]
+def share_of(schedule: Path, *, worker: int, processes: int) -> list[Planned]:
+    """A process's part of a schedule, in the order of the intended times: every N-th session whole."""
+    rows = pq.read_table(schedule, use_threads=False).sort_by("intended_s")
+    planned = [Planned(**row) for row in rows.select([one.name for one in fields(Planned)]).to_pylist()]
+    number = {session: place for place, session in enumerate(dict.fromkeys(one.session for one in planned))}
+    return [one for one in planned if number[one.session] % processes == worker]
 
 
-def _target(gateway_url: str) -> tuple[str, Address]:
+def _in_flight_mean(planned: list[Planned], tokens_per_s: float) -> int:
+    """How many answers are under way on average, by Little's law."""
+    if len(planned) < 2:  # noqa: PLR2004  one request has no rate
+        return len(planned)
+    lasts_s = planned[-1].intended_s - planned[0].intended_s
+    answers_s = sum(one.output_tokens for one in planned) / tokens_per_s
+    return math.ceil(answers_s / lasts_s) if lasts_s else len(planned)
+
+
+def target_of(gateway_url: str) -> tuple[str, Address]:
     """The Host header, and where to connect; a name is looked up once, before anything is measured."""
     url = urlsplit(gateway_url)
     found = socket.getaddrinfo(url.hostname, url.port or 80, type=socket.SOCK_STREAM)

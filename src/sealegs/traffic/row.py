@@ -1,56 +1,81 @@
 """An ended exchange as evidence: its row of ``requests`` and line of ``chunks``, times since run start."""
 
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from sealegs.traffic.exchange import Exchange, Planned
 from sealegs.traffic.outcome import Outcome, Seen, classify
+from sealegs.workload import Tokens
 
+# A client that hung up as planned had what it wanted.
+ANSWERED = ("ok", "cancelled")
 CAP_REFUSED = Outcome("cap_refused", "never sent: as many requests in flight as the scenario allows")
+NEVER_SENT = Outcome("never_sent", "never sent: load ended before its session had come to it")
 
 
-def outcome_of(exchange: Exchange) -> Outcome:
-    """What became of a request whose events have all been read."""
-    reply = exchange.reply
-    assert exchange.ending is not None  # noqa: S101  it has ended
-    return classify(
-        Seen(
-            request_id=exchange.planned.request_id,
-            tokens_asked=exchange.planned.output_tokens,
-            ending=exchange.ending,
-            ending_detail=exchange.ending_detail,
-            status=reply.status,
-            is_events=reply.is_events,
-            said=reply.said.decode(errors="replace"),
-            texts=reply.answer.texts,
-            finish_reason=reply.answer.finish_reason,
-            done=reply.answer.done,
-            error=reply.answer.error,
-        )
-    )
+@dataclass(frozen=True)
+class Ended:
+    """An attempt that has ended, what is known of it, and what that amounts to."""
+
+    exchange: Exchange
+    seen: Seen
+    outcome: Outcome
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Retry-After in seconds; None when it is absent or a date."""
+        value = _header(self.exchange, b"retry-after")
+        return float(value) if value is not None and value.isascii() and value.isdecimal() else None
 
 
-def row_of(exchange: Exchange, outcome: Outcome, *, worker: int, zero_ns: int) -> dict[str, Any]:
-    """The request's row. Tokens received before a failure keep their times."""
-    reply = exchange.reply
+def ended_of(exchange: Exchange, *, tokens: Tokens) -> Ended:
+    """An attempt whose events have all been read."""
+    seen = exchange.seen(tokens=tokens)
+    return Ended(exchange, seen, classify(seen))
+
+
+def row_of(ended: Ended, *, sent_ns: int, worker: int, zero_ns: int) -> dict[str, Any]:
+    """The row of a request that was first sent at `sent_ns` and whose last attempt this is.
+
+    Tokens received before a failure keep their times.
+    """
+    exchange, reply = ended.exchange, ended.exchange.reply
     stamps_ns = reply.answer.texts_ns
     gaps_ns = [later - earlier for earlier, later in pairwise(stamps_ns)]
-    row = unsent_row(exchange.planned, outcome, worker=worker)
+    row = unsent_row(exchange.planned, ended.outcome, worker=worker)
     row |= {
-        "sent_s": _since_s(exchange.sent_ns, zero_ns),
+        "sent_s": _since_s(sent_ns, zero_ns),
         "headers_s": _since_s(reply.headers_ns, zero_ns),
         "first_token_s": _since_s(stamps_ns[0] if stamps_ns else None, zero_ns),
         "last_token_s": _since_s(stamps_ns[-1] if stamps_ns else None, zero_ns),
         "end_s": _since_s(exchange.end_ns, zero_ns),
         "status": reply.status,
-        "tokens_received": len(stamps_ns),
+        "tokens_received": ended.seen.tokens_received,
         "finish_reason": reply.answer.finish_reason,
         "pod": _header(exchange, b"x-served-by"),
-        "attempts": 1,
-        "retry_after_s": _retry_after_s(exchange),
+        "attempts": exchange.attempt,
+        "retry_after_s": ended.retry_after_s,
         "gap_s_max": round(max(gaps_ns) / 1e9, 6) if gaps_ns else None,
+        "reused": exchange.reused,
     }
     return row
+
+
+def attempt_of(ended: Ended, *, zero_ns: int) -> dict[str, Any]:
+    """The line of an attempt that was not the request's last."""
+    exchange = ended.exchange
+    return {
+        "request_id": exchange.planned.request_id,
+        "attempt": exchange.attempt,
+        "sent_s": _since_s(exchange.sent_ns, zero_ns),
+        "end_s": _since_s(exchange.end_ns, zero_ns),
+        "status": exchange.reply.status,
+        "outcome": ended.outcome.word,
+        "outcome_detail": ended.outcome.detail,
+        "tokens_received": ended.seen.tokens_received,
+        "pod": _header(exchange, b"x-served-by"),
+    }
 
 
 def unsent_row(planned: Planned, outcome: Outcome, *, worker: int) -> dict[str, Any]:
@@ -72,6 +97,7 @@ def unsent_row(planned: Planned, outcome: Outcome, *, worker: int) -> dict[str, 
         "attempts": 0,
         "retry_after_s": None,
         "gap_s_max": None,
+        "reused": None,
     }
 
 
@@ -91,9 +117,3 @@ def _header(exchange: Exchange, name: bytes) -> str | None:
     """A header of the reply as text."""
     value = exchange.reply.headers.get(name)
     return None if value is None else value.decode("latin-1")
-
-
-def _retry_after_s(exchange: Exchange) -> float | None:
-    """Retry-After in seconds; None when it is absent or a date."""
-    value = _header(exchange, b"retry-after")
-    return float(value) if value is not None and value.isdecimal() else None

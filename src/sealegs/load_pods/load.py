@@ -1,0 +1,214 @@
+"""Load in the cluster as the runner sees it: what `sealegs.traffic.load` is for processes of this machine."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from sealegs.errors import ClusterError
+from sealegs.evidence import mark_undone, read_json, write_json
+from sealegs.kube import exec as kube_exec
+from sealegs.kube import reads
+from sealegs.kube.api import Api
+from sealegs.load_pods import clocks
+from sealegs.load_pods.clocks import Offset
+from sealegs.load_pods.feed import Feed
+from sealegs.load_pods.objects import PROGRAM
+from sealegs.load_pods.presence import clear
+from sealegs.scenario import Scenario
+from sealegs.tables import TABLES
+from sealegs.traffic.load import HEADLESS, Load
+from sealegs.traffic.order import ORDER, Order, file_of, write_order
+from sealegs.traffic.pod import HOME
+from sealegs.waiting import TIMEOUTS
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+# The mesh's door inside the cluster: a name without the cluster's domain, which differs from one to another.
+GATEWAY_URL = "http://istio-ingressgateway.istio-system.svc"
+SCHEDULE = "schedule.parquet"
+LOCUST = ("python3", "-m", "locust", "-f")
+FILES = "locustfiles"
+MASTER_PORT = "5557"
+# A pod's first process: Locust's parent there.
+KEEPER_PID = 1
+AT_ONCE = 8
+# As `sealegs.traffic.load.BOOT_S`, with the way of the order into the pods.
+BOOT_S = 12.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Load pods that run and wait for their order, Locust's master first, with their clocks' offsets."""
+
+    api: Api
+    run_dir: Path
+    feeds: tuple[Feed, ...]
+    offsets: tuple[Offset, ...]
+    undo_id: str
+
+    def start(
+        self,
+        run_dir: Path,
+        *,
+        scenario: Scenario,
+        gateway_url: str,
+        api_key: str,
+        started_monotonic_ns: int,
+        end_s: float,
+    ) -> "LoadPods":
+        """Start sending the schedule in `run_dir`, as `sealegs.traffic.load.start` does here.
+
+        `gateway_url` is this machine's way in, and the key is with the pods already.
+
+        Raises:
+            ClusterError: a pod could not be told.
+        """
+        del gateway_url, api_key
+        traffic = scenario.traffic
+        order = Order(
+            gateway_url=GATEWAY_URL,
+            started_monotonic_ns=started_monotonic_ns,
+            end_s=end_s,
+            processes=traffic.processes,
+            in_flight_max=traffic.in_flight_max,
+            tokens_per_s=traffic.tokens_per_s,
+            tokens=traffic.tokens,
+            deadlines=traffic.deadlines,
+            policy=traffic.policy,
+            runner_pid=KEEPER_PID,
+        )
+        write_order(run_dir, order)
+        locustfile = traffic.locustfile.resolve()
+        # Its neighbours come along: Locust lets a locustfile import them.
+        files = {f"{FILES}/{one.name}": one for one in locustfile.parent.glob("*.py")}
+        files[SCHEDULE] = run_dir / SCHEDULE
+        for name in TABLES:
+            # Evidence that something never happened is an empty file, and pods tell only what did.
+            (run_dir / f"{name}.jsonl").touch()
+        master, *workers = self.feeds
+        leader = reads.pod_ip(self.api, master.pod)
+
+        def tell(feed: Feed, offset: Offset) -> None:
+            zero_ns = started_monotonic_ns + offset.offset_ns
+            packed = _packed(dataclasses.replace(order, started_monotonic_ns=zero_ns), files)
+            options = _leading(len(workers)) if feed is master else _following(leader)
+            _take(self.api, feed, packed, (*LOCUST, str(HOME / FILES / locustfile.name), *options))
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(tell, self.feeds, self.offsets))
+        # A feed has what `Load` asks of a process.
+        children = cast("tuple[Popen[bytes], ...]", tuple(workers))
+        return LoadPods(self, Load(run_dir.resolve(), children, cast("Popen[bytes]", master)))
+
+
+@dataclass
+class LoadPods:
+    """Load pods at work on a run's schedule. They stay until `stop` removes them."""
+
+    standing: Standing
+    load: Load
+    _summed_up: bool = field(default=False, init=False)
+
+    @property
+    def alive(self) -> bool:
+        """Whether Locust still runs in any of them."""
+        return self.load.alive
+
+    def status(self) -> dict[str, Any] | None:
+        """What they last said, taken together. None before all have said something."""
+        return self.load.status()
+
+    def raise_if_dead(self) -> None:
+        """Raise ClusterError when a pod was lost, or its Locust ended before its time; names pod and node."""
+        for feed in self.standing.feeds:
+            if feed.lost:
+                raise ClusterError(f"{feed.lost}; what it had told is kept, of the rest nothing is known")
+        try:
+            self.load.raise_if_dead()
+        except ClusterError as died:
+            ended = [feed.where for feed in self.standing.feeds if feed.returncode not in {None, 0}]
+            raise ClusterError(f"{', '.join(ended)}: {died}") from died
+
+    def wait(self, timeout_s: float) -> None:
+        """Return when every pod has sent its share and heard every answer, and its evidence is here.
+
+        Raises:
+            ClusterError: a pod or its Locust died. The others go on: `stop` them.
+            TimeoutError: `timeout_s` passed; says what load was last seen doing.
+        """
+        # Who died is told below, by the pod.
+        with suppress(ClusterError):
+            self.load.wait(timeout_s)
+        self.raise_if_dead()
+        self._sum_up()
+
+    def stop(self) -> None:
+        """End load now, as `sealegs.traffic.load.Load.stop`, and remove the pods. Safe to repeat."""
+        if not self._summed_up:
+            self.load.stop()
+            self._sum_up()
+        for feed in self.standing.feeds:
+            feed.close()
+        clear(self.standing.api)
+        mark_undone(self.standing.run_dir, self.standing.undo_id)
+
+    def _sum_up(self) -> None:
+        """The summary, if load left one, says where the pods ran and what is known of their clocks."""
+        path = self.standing.run_dir / file_of("summary", worker=0, processes=1)
+        summary = read_json(path)
+        if summary is not None:
+            write_json(path, summary | {"pods": list(self._told())})
+        self._summed_up = True
+
+    def _told(self) -> Iterator[dict[str, Any]]:
+        """Each pod, where it ran, and what is known of its clock; one that cannot be asked has no drift."""
+        standing = self.standing
+        for feed, before in zip(standing.feeds, standing.offsets, strict=True):
+            try:
+                after = clocks.measure(standing.api, feed.pod)
+            except ClusterError:
+                after = None
+            known = {"name": feed.pod.name, "node": feed.pod.node, **before.told()}
+            yield known | {"clock_drift_s": None if after is None else after.since_s(before)}
+
+
+def _leading(workers: int) -> tuple[str, ...]:
+    """Locust's options for the master of so many workers."""
+    count = str(workers)
+    listening = ("--master", "--master-bind-port", MASTER_PORT)
+    return (*HEADLESS, *listening, "--expect-workers", count, "-u", count, "-r", count)
+
+
+def _following(leader: str) -> tuple[str, ...]:
+    """Locust's options for a worker."""
+    return ("--worker", "--master-host", leader, "--master-port", MASTER_PORT)
+
+
+def _packed(order: Order, files: Mapping[str, Path]) -> bytes:
+    """An order and the files beside it, as a pod takes them."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(ORDER, json.dumps(dataclasses.asdict(order)))
+        for name, path in files.items():
+            archive.write(path, name)
+    return packed.getvalue()
+
+
+def _take(api: Api, feed: Feed, archive: bytes, argv: Sequence[str]) -> None:
+    """Have a pod unpack its order and start Locust by this command. ClusterError when it did not."""
+    words = [*PROGRAM, "take", str(len(archive)), *argv]
+    pod = feed.pod
+    with kube_exec.running(
+        api, namespace=pod.namespace, pod=pod.name, container=pod.container, argv=words
+    ) as session:
+        session.send(archive)
+        if session.receive(limit_s=TIMEOUTS.api_answer_s) is not None:
+            raise ClusterError(f"{feed.where} did not take its order within {TIMEOUTS.api_answer_s:.0f} s")
