@@ -10,7 +10,10 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, every test run compiles all of the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: cluster demo down e2e format heal help lint load lock test unit
+.PHONY: bench-load cluster demo down e2e format heal help lint load lock test unit
+
+bench-load: $(READY)  ## our streaming client beside its peers, into docs/benchmarks.md (25 min, on a quiet machine)
+	$(BIN)/python bench/run.py
 
 cluster: $(READY)  ## make the kind cluster (11 min the first time, 90 s from the cache, at once when it stands)
 	$(BIN)/sealegs cluster up
@@ -33,7 +36,7 @@ heal: $(READY)  ## undo what a killed run left behind
 
 help:  ## this list
 	@echo "make TARGET, where TARGET is one of:"
-	@sed -n 's/^\([a-z0-9]*\):.*  ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-8s  %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z0-9-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-10s  %s\n' "$$name" "$$what"; done
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff format --check

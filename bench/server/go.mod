@@ -1,0 +1,3 @@
+module sealegs/bench/server
+
+go 1.24
