@@ -16,7 +16,7 @@ from sealegs.evidence import read_lines
 from sealegs.scenario import Expect, Phases, Scenario
 from sealegs.tables import SCHEDULE
 from sealegs.traffic import load, schedule
-from sealegs.workload import Deadlines, Policy, Traffic
+from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
 ROOT = Path(__file__).parents[2]
 END_LIMIT_S = 60.0
@@ -72,18 +72,22 @@ def driving(
     policy: Policy = NO_POLICY,
     end_after_s: float = 3600.0,
     locustfile: Path = CHAT,
+    texts: Tokens = "derived",
     changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
-    **traffic: Any,  # noqa: ANN401  any key of the table
 ) -> Iterator[Drive]:
     """Load on its way: a request of `tokens` tokens at each offset from `BOOT_S` after the call.
 
-    `changes` overwrites columns of the schedule's row by its number, `traffic` keys of the scenario's table.
+    `changes` overwrites columns of the schedule's row by its number; `texts` is the scenario's ``tokens``.
     """
     run_dir.mkdir(exist_ok=True)
     zero_ns = time.monotonic_ns()
     write_schedule(run_dir, [BOOT_S + offset_s for offset_s in offsets_s], tokens=tokens, changes=changes)
     scenario = scenario_of(
-        deadlines=deadlines, in_flight_max=in_flight_max, policy=policy, locustfile=locustfile, **traffic
+        deadlines=deadlines,
+        in_flight_max=in_flight_max,
+        policy=policy,
+        locustfile=locustfile,
+        tokens=texts,
     )
     started = load.start(
         run_dir,

@@ -25,6 +25,8 @@ pytestmark = pytest.mark.load
 
 START_LIMIT_S, END_LIMIT_S = 60.0, 60.0
 KEY = "key-of-the-test"
+# Five users are cut off at the end, and Locust writes its CSV once a second: as many again may be missing.
+LAST_MAX = 10
 # Client and server share cores with whatever else runs.
 SLACK_MS = 500.0
 
@@ -82,7 +84,7 @@ def test_answers_are_counted_and_timed_from_sending_to_the_last_byte(tmp_path: P
         assert code == 0, said
         assert (row["Type"], row["Name"], row["Failure Count"]) == ("POST", "chat", "0")
         assert 1 <= int(row["Request Count"]) <= len(took_ms)
-        assert len(server.posts) - 5 <= int(row["Request Count"])
+        assert len(server.posts) - LAST_MAX <= int(row["Request Count"])
         assert 0 <= float(row["Min Response Time"]) - min(took_ms) <= SLACK_MS
         assert float(row["Max Response Time"]) <= max(took_ms) + SLACK_MS
         assert {post.authorization for post in server.posts} == {f"Bearer {KEY}"}
@@ -107,7 +109,7 @@ def test_failures_are_grouped_by_what_became_of_them(tmp_path: Path) -> None:
         assert code == 1, said
         assert "http_429" in failure["Error"]
         assert failure["Occurrences"] == table(tmp_path / "out_stats.csv")[0]["Failure Count"]
-        assert len(server.posts) == int(failure["Occurrences"]) >= 5
+        assert len(server.posts) - LAST_MAX <= int(failure["Occurrences"]) <= len(server.posts)
 
 
 def test_several_processes_are_locusts_own(tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_several_processes_are_locusts_own(tmp_path: Path) -> None:
 
         assert code == 0, said
         assert "to 2 ready workers" in said
-        assert len(server.posts) - 5 <= int(row["Request Count"]) <= len(answered(server))
+        assert len(server.posts) - LAST_MAX <= int(row["Request Count"]) <= len(answered(server))
         assert int(row["Request Count"]) >= 1
 
 

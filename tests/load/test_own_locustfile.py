@@ -5,14 +5,13 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import pytest
-from tests.load.drive import API_KEY, END_LIMIT_S, ROOT, driving, scenario_of
+from tests.load.drive import API_KEY, END_LIMIT_S, ROOT, driving
 
 pytestmark = pytest.mark.load
 
@@ -64,12 +63,18 @@ def completions() -> Iterator[tuple[str, list[Asked]]]:
         server.shutdown()
 
 
-def test_their_format_and_their_key_are_on_the_wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_their_format_and_their_key_are_on_the_wire(tmp_path: Path) -> None:
     """Path, header and template are theirs; lengths are the schedule's; answers are counted and whole."""
-    monkeypatch.setattr("tests.load.drive.scenario_of", partial(scenario_of, tokens="counted"))
     with (
         completions() as (url, asked),
-        driving(tmp_path / "run", url, offsets_s=[0.0, 0.1, 0.2], tokens=TOKENS, locustfile=OWN) as drive,
+        driving(
+            tmp_path / "run",
+            url,
+            offsets_s=[0.0, 0.1, 0.2],
+            tokens=TOKENS,
+            locustfile=OWN,
+            texts="counted",
+        ) as drive,
     ):
         drive.load.wait(END_LIMIT_S)
         rows = [row for _, row in sorted(drive.rows().items())]

@@ -42,6 +42,7 @@ def canary() -> Iterator["Canary"]:
         [sys.executable, "-m", "sealegs.traffic.echo", str(os.getpid())],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # how it dies is no news, and would be read as the load's own end
     )
     try:
         yield Canary(server)

@@ -31,19 +31,37 @@ def take_part(environment: Environment, *, processes: int) -> None:
 
         # Of its own greenlet: quitting ends the one that hears messages.
         runner.register_message(DONE, note, concurrent=True)
+
+        def stay(**_: object) -> None:
+            # With it Locust would give a gone worker's users to those that are left, and hear no figures
+            # meanwhile.
+            runner._users_dispatcher = None  # noqa: SLF001
+
+        environment.events.spawning_complete.add_listener(stay)  # type: ignore[no-untyped-call]
     elif runner is not None:
-        # What is cut now is to be in Locust's figures before it settles its exit code, and before its own
-        # listener, called after this one, says goodbye to the master.
-        environment.events.quitting.add_listener(lambda **_: runner.stop())  # type: ignore[no-untyped-call]
+
+        def stop(**_: object) -> None:
+            # What is cut now is to be in Locust's figures before it settles its exit code, and before its own
+            # listener, called after this one, says goodbye to the master.
+            runner.stop()
+            if isinstance(runner, WorkerRunner):
+                _report(runner)
+
+        environment.events.quitting.add_listener(stop)  # type: ignore[no-untyped-call]
+
+
+def _report(runner: WorkerRunner) -> None:
+    """Tell the master what it has not been told yet."""
+    report: dict[str, object] = {}
+    runner.environment.events.report_to_master.fire(client_id=runner.client_id, data=report)  # type: ignore[no-untyped-call]
+    runner.send_message("stats", report)
 
 
 def leave(environment: Environment) -> None:
     """This process's share is done with: end the test, or tell the master who does."""
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
-        report: dict[str, object] = {}
-        environment.events.report_to_master.fire(client_id=runner.client_id, data=report)  # type: ignore[no-untyped-call]
-        runner.send_message("stats", report)
+        _report(runner)
         runner.send_message(DONE)
     else:
         quit_locust(environment)

@@ -27,7 +27,7 @@ from sealegs.waiting import wait_until
 # From the start of a load process to its first request, where the cores have other work too. Locust's
 # imports take a second of a core, the canary two and a half. Several processes share the cores, and their
 # master looks for them once a second: two took up to 10 s before their canary, four 12 s.
-BOOT_S = 8.0
+BOOT_S = 10.0
 BOOT_EACH_S = 3.0
 STOP_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.1
@@ -117,7 +117,7 @@ def _start_one(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            process_group=0,  # Ctrl-C is the runner's to hear: it decides when load ends
+            start_new_session=True,  # Ctrl-C is the runner's to hear: it decides when load ends
         )
     put_before_others(child.pid)
     return child

@@ -24,6 +24,7 @@ from gevent.pool import Group
 from gevent.queue import Queue
 
 from sealegs.evidence import write_json
+from sealegs.traffic.alarm import Alarm
 from sealegs.traffic.canary import canary
 from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.ledger import Ledger
@@ -40,6 +41,7 @@ LOG = logging.getLogger(__name__)
 EVENTS_AT_ONCE = 50
 STATUS_EVERY_S = 1.0
 DRAIN_LOOK_S = 0.02
+ALARM_S = 0.005
 
 CallOf = Callable[[Planned, str], Call]
 
@@ -146,17 +148,11 @@ class Replay:
 
     def _send_all(self) -> None:
         """Walk the schedule: each request leaves at its time, whatever became of those before it."""
-        for planned in self._planned:
-            self._sleep_until(planned.intended_s)
-            if (due := self._sessions.take(planned)) is not None:
-                self._send_when(due)
-
-    def _sleep_until(self, t_s: float) -> None:
-        """Timers may fire early by a part of a millisecond; who is late still lets the receiver in."""
-        due_ns = self._ns_of(t_s)
-        gevent.sleep(max(0.0, (due_ns - monotonic_ns()) / 1e9))
-        while (early_ns := due_ns - monotonic_ns()) > 0:
-            gevent.sleep(early_ns / 1e9)
+        with Alarm() as alarm:
+            for planned in self._planned:
+                alarm.wait_until(self._ns_of(planned.intended_s))
+                if (due := self._sessions.take(planned)) is not None:
+                    self._send_when(due)
 
     def _send_when(self, due: Due) -> None:
         """Send a request when it is due, now or later, if load has not ended by then."""
@@ -169,7 +165,11 @@ class Replay:
             moved = replace(planned, intended_s=due.due_s)
 
             def later() -> None:
-                self._sleep_until(due.due_s)
+                due_ns = self._ns_of(due.due_s)
+                # Thousands may think at a time, and an alarm is a file descriptor.
+                gevent.sleep(max(0.0, (due_ns - monotonic_ns()) / 1e9 - ALARM_S))
+                with Alarm() as alarm:
+                    alarm.wait_until(due_ns)
                 self._send(moved)
 
             self._spawn(later)
