@@ -206,6 +206,15 @@ def test_a_silent_pod_is_lost_after_a_while(
     assert "nothing was heard of it" in str(followed.lost)
 
 
+def test_evidence_that_cannot_be_kept_is_a_loss(followed: Feed, pipe: Pipe, tmp_path: Path) -> None:
+    """A thread that dies without a word would leave the run waiting."""
+    (tmp_path / "run" / "requests.jsonl").mkdir()
+    add(pipe.home, 1)
+    until(lambda: followed.lost, "the loss")
+
+    assert "what it told cannot be kept" in str(followed.lost)
+
+
 def test_the_pod_hears_of_the_runner_and_of_the_stop(followed: Feed, pipe: Pipe) -> None:
     """Beats go there for as long as it is followed; a signal stops Locust, and is sent once."""
     until(lambda: pipe.heard.count(b".") > 2, "three beats")

@@ -84,6 +84,8 @@ class Feed:
                 self._copy()
             except ClusterError as broken:
                 self._look_after(broken)
+            except (OSError, ValueError) as failed:
+                self._lose(f"what it told cannot be kept: {failed}")
             if self.lost:
                 return
 

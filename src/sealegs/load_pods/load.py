@@ -27,6 +27,7 @@ from sealegs.traffic.load import HEADLESS, Load
 from sealegs.traffic.order import ORDER, Order, file_of, write_order
 from sealegs.traffic.pod import HOME
 from sealegs.waiting import TIMEOUTS
+from sealegs.workload import Traffic
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -72,21 +73,9 @@ class Standing:
             ClusterError: a pod could not be told.
         """
         del gateway_url, api_key
-        traffic = scenario.traffic
-        order = Order(
-            gateway_url=GATEWAY_URL,
-            started_monotonic_ns=started_monotonic_ns,
-            end_s=end_s,
-            processes=traffic.processes,
-            in_flight_max=traffic.in_flight_max,
-            tokens_per_s=traffic.tokens_per_s,
-            tokens=traffic.tokens,
-            deadlines=traffic.deadlines,
-            policy=traffic.policy,
-            runner_pid=KEEPER_PID,
-        )
+        order = _order_of(scenario.traffic, started_monotonic_ns=started_monotonic_ns, end_s=end_s)
         write_order(run_dir, order)
-        locustfile = traffic.locustfile.resolve()
+        locustfile = scenario.traffic.locustfile.resolve()
         # Its neighbours come along: Locust lets a locustfile import them.
         files = {f"{FILES}/{one.name}": one for one in locustfile.parent.glob("*.py")}
         files[SCHEDULE] = run_dir / SCHEDULE
@@ -178,6 +167,22 @@ class LoadPods:
                 after = None
             known = {"name": feed.pod.name, "node": feed.pod.node, **before.told()}
             yield known | {"clock_drift_s": None if after is None else after.since_s(before)}
+
+
+def _order_of(traffic: Traffic, *, started_monotonic_ns: int, end_s: float) -> Order:
+    """The order that all pods have in common, its zero on the runner's clock."""
+    return Order(
+        gateway_url=GATEWAY_URL,
+        started_monotonic_ns=started_monotonic_ns,
+        end_s=end_s,
+        processes=traffic.processes,
+        in_flight_max=traffic.in_flight_max,
+        tokens_per_s=traffic.tokens_per_s,
+        tokens=traffic.tokens,
+        deadlines=traffic.deadlines,
+        policy=traffic.policy,
+        runner_pid=KEEPER_PID,
+    )
 
 
 def _leading(workers: int) -> tuple[str, ...]:
