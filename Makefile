@@ -43,8 +43,8 @@ lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check
 	$(BIN)/mypy
 
-load: $(READY)  ## real processes on loopback, and verdicts over simulated runs (2 min)
-	$(BIN)/pytest -m "load or simulation"
+load: $(READY)  ## real processes on loopback, and verdicts over simulated runs (4 min)
+	$(BIN)/pytest -m "load or simulation" --numprocesses 2 --dist loadfile
 
 lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from tests.load.drive import PATIENT, scenario_of
+from tests.load.drive import PATIENT, ready_or_dead, scenario_of
 
 from sealegs.tables import SCHEDULE
-from sealegs.traffic import load, schedule
+from sealegs.traffic import load
+from sealegs.traffic.order import END_S
 
-END_S = 60.0
+DRAINED_S = 60.0
 SERVER_CORE = 1
 
 
@@ -27,8 +28,6 @@ def main() -> None:
     folder = Path(sys.argv[1])
     job = json.loads((folder / "job.json").read_text())
     zero_ns = time.monotonic_ns()
-    rows = [row_of(number, at_s, job["tokens"]) for number, at_s in enumerate(times_of(job))]
-    schedule.write(pa.Table.from_pylist(rows, schema=SCHEDULE), folder / "schedule.parquet")
     patient = dataclasses.replace(PATIENT, gap_s=job["gap_s_max"])
     started = load.start(
         folder,
@@ -36,11 +35,16 @@ def main() -> None:
         gateway_url=job["url"],
         api_key="bench",
         started_monotonic_ns=zero_ns,
-        end_s=load.BOOT_S + job["seconds"] + END_S,
         processes=1,
     )
     os.sched_setaffinity(0, {SERVER_CORE})
-    started.wait(load.BOOT_S + job["seconds"] + END_S)
+    ready_or_dead(started)
+    begin_s = (time.monotonic_ns() - zero_ns) / 1e9 + load.LEAD_S
+    rows = [row_of(number, begin_s + at_s, job["tokens"]) for number, at_s in enumerate(times_of(job))]
+    end_s = begin_s + job["seconds"] + DRAINED_S
+    planned = pa.Table.from_pylist(rows, schema=SCHEDULE)
+    started.begin(planned.replace_schema_metadata({END_S: str(end_s)}))
+    started.wait(load.LEAD_S + job["seconds"] + DRAINED_S)
 
 
 def times_of(job: dict[str, float]) -> list[float]:
@@ -49,7 +53,7 @@ def times_of(job: dict[str, float]) -> list[float]:
     gaps_s = np.full(count, 1 / job["rate_rps"])
     if job["paced"]:
         gaps_s = np.random.default_rng(1).exponential(1 / job["rate_rps"], count)
-    return [round(load.BOOT_S + float(at_s), 6) for at_s in np.cumsum(gaps_s)]
+    return [float(at_s) for at_s in np.cumsum(gaps_s)]
 
 
 def row_of(number: int, at_s: float, tokens: int) -> dict[str, object]:
@@ -57,7 +61,7 @@ def row_of(number: int, at_s: float, tokens: int) -> dict[str, object]:
     request_id = f"r{number:06d}"
     return {
         "request_id": request_id,
-        "intended_s": at_s,
+        "intended_s": round(at_s, 6),
         "prompt_tokens": 8,
         "output_tokens": tokens,
         "profile": "chat",

@@ -21,9 +21,8 @@ from sealegs.load_pods.load import LoadPods
 from sealegs.recorder import Recorder
 from sealegs.scenario import Scenario, root_of
 from sealegs.timeline import Timeline
-from sealegs.traffic import capacity, schedule
-from sealegs.traffic.load import Load, boot_s
-from sealegs.traffic.load import start as start_load
+from sealegs.traffic import capacity, load, schedule
+from sealegs.traffic.load import LEAD_S, Load
 from sealegs.verdict import Verdict
 from sealegs.waiting import TIMEOUTS, now_ns, wait_until
 
@@ -184,10 +183,10 @@ class Run:
         assert self.load is not None  # noqa: S101  recovery comes after the baseline
         self._wait(
             lambda: self.load is not None and not self.load.alive,
-            limit_s=max(0.0, left_s) + TIMEOUTS.load_drained_s,
+            limit_s=max(0.0, left_s) + self.scenario.traffic.request_s_max + TIMEOUTS.load_ended_s,
             what="load to end",
         )
-        self.load.wait(TIMEOUTS.load_drained_s)
+        self.load.wait(TIMEOUTS.load_ended_s)
         self._mark_at("end", 0.0)
 
     def note_error(self, message: str) -> None:
@@ -222,37 +221,35 @@ class Run:
             self.note_error(f"left by the experiment: {told}")
 
     def _start_load(self) -> None:
-        """The schedule is on disk and the processes that send it are starting."""
-        key = stack.api_key(self.cluster)
-        start, boot_s = self._load_starter(key)
-        self.load_s = self.timeline.now_s + boot_s
+        """Load processes are ready and have the schedule, which begins in a moment."""
+        self.say("starting load")
+        self.load = self._started()
+        self._wait(
+            lambda: self.load is not None and self.load.ready,
+            limit_s=TIMEOUTS.load_ready_s,
+            what="load processes to be ready",
+        )
+        self.load_s = self.timeline.now_s + LEAD_S
         planned = schedule.make(self.scenario, start_s=self.load_s)
-        schedule.write(planned, self.run_dir / "schedule.parquet")
         dropped = schedule.dropped_of(planned)
         self.say(f"{planned.num_rows} requests planned, {dropped} cannot fit and are left out")
-        self.load = start(
-            self.run_dir,
-            scenario=self.scenario,
-            gateway_url=self.cluster.gateway_url,
-            api_key=key,
-            started_monotonic_ns=self.zero_ns,
-            end_s=self.load_s + self.scenario.phases.duration_s,
-        )
+        self.load.begin(planned)
 
-    def _load_starter(self, key: str) -> tuple[Callable[..., Load | LoadPods], float]:
-        """What starts load, processes of this machine or pods that stand by now, and how long it takes."""
-        if self.scenario.traffic.where == "client":
-            return start_load, boot_s(self.scenario.traffic.processes)
-        self.say("starting load pods")
+    def _started(self) -> Load | LoadPods:
+        """Load processes on their way to being ready: of this machine, or in pods that stand by now."""
+        scenario, key = self.scenario, stack.api_key(self.cluster)
+        if scenario.traffic.where == "client":
+            return load.start(
+                self.run_dir,
+                scenario=scenario,
+                gateway_url=self.cluster.gateway_url,
+                api_key=key,
+                started_monotonic_ns=self.zero_ns,
+            )
         pods = load_pods.stand_up(
-            self.cluster,
-            self.api,
-            self.run_dir,
-            scenario=self.scenario,
-            api_key=key,
-            timeline=self.timeline,
+            self.cluster, self.api, self.run_dir, scenario=scenario, api_key=key, timeline=self.timeline
         )
-        return pods.start, load_pods.BOOT_S
+        return pods.start(self.run_dir, scenario=scenario, started_monotonic_ns=self.zero_ns)
 
     def _mark_at(self, name: str, t_s: float) -> None:
         """A phase begins, at a moment or at once if that is past."""

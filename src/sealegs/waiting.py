@@ -19,7 +19,9 @@ class Timeouts:
     api_silence_s: float = 20.0
     first_look_s: float = 30.0
     streams_in_flight_s: float = 30.0
-    load_drained_s: float = 75.0
+    load_ready_s: float = 90.0
+    # After its last answer: the canary, the last lines, Locust's own end.
+    load_ended_s: float = 20.0
     rollbacks_s: float = 60.0
     threads_end_s: float = 5.0
 

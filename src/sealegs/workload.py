@@ -13,6 +13,8 @@ from sealegs.toml_shape import Choice, KeyPath, Range
 # One Parquet file a profile: adding the file is all it takes.
 PROFILES = tuple(sorted(one.stem for one in (Path(__file__).parent / "data").glob("*.parquet")))
 SHARES_SLACK = 1e-6
+# A pause that a server asks for is heeded up to here, as in OpenAI's SDKs.
+RETRY_AFTER_S_MAX = 60.0
 
 Positive: TypeAlias = Annotated[float, Range(above=0)]
 Count: TypeAlias = Annotated[int, Range(least=1)]
@@ -73,6 +75,12 @@ class Traffic:
     def main_profile(self) -> str:
         """The profile with the largest share: its trace and its day are those of ``trace`` and ``day``."""
         return max(self.profiles, key=lambda name: self.profiles[name])
+
+    @property
+    def request_s_max(self) -> float:
+        """The longest that a request can take from its first attempt to the end of its last."""
+        retries = self.policy.retries
+        return (retries + 1) * self.deadlines.total_s + retries * RETRY_AFTER_S_MAX
 
     @property
     def rate_rps_min(self) -> float:

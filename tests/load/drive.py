@@ -15,12 +15,15 @@ from sealegs.arrivals import Arrivals
 from sealegs.evidence import read_lines
 from sealegs.scenario import Expect, Phases, Scenario
 from sealegs.tables import SCHEDULE
-from sealegs.traffic import load, schedule
+from sealegs.traffic import load
+from sealegs.traffic.order import END_S
+from sealegs.waiting import wait_until
 from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
 ROOT = Path(__file__).parents[2]
 END_LIMIT_S = 60.0
-BOOT_S = 5.0
+LEAD_S = 0.6
+READY_LIMIT_S = 60.0
 API_KEY = "test-key"
 CHAT = ROOT / "locustfiles" / "chat.py"
 NO_POLICY = Policy()
@@ -29,10 +32,11 @@ PATIENT = Deadlines(connect_s=5, first_token_s=20, gap_s=20, total_s=60)
 
 @dataclass(frozen=True)
 class Drive:
-    """One run of load: where its evidence is, and the zero of its times."""
+    """One run of load: where its evidence is, the zero of its times, and when its schedule begins."""
 
     run_dir: Path
     zero_ns: int
+    begin_s: float
     load: load.Load
 
     def rows(self) -> dict[str, dict[str, Any]]:
@@ -75,13 +79,12 @@ def driving(
     texts: Tokens = "derived",
     changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Iterator[Drive]:
-    """Load on its way: a request of `tokens` tokens at each offset from `BOOT_S` after the call.
+    """Load on its way: a request of `tokens` tokens at each offset from `Drive.begin_s`.
 
     `changes` overwrites columns of the schedule's row by its number; `texts` is the scenario's ``tokens``.
     """
     run_dir.mkdir(exist_ok=True)
     zero_ns = time.monotonic_ns()
-    write_schedule(run_dir, [BOOT_S + offset_s for offset_s in offsets_s], tokens=tokens, changes=changes)
     scenario = scenario_of(
         deadlines=deadlines,
         in_flight_max=in_flight_max,
@@ -95,22 +98,35 @@ def driving(
         gateway_url=url,
         api_key=API_KEY,
         started_monotonic_ns=zero_ns,
-        end_s=BOOT_S + end_after_s,
         processes=processes,
     )
     try:
-        yield Drive(run_dir, zero_ns, started)
+        ready_or_dead(started)
+        begin_s = round((time.monotonic_ns() - zero_ns) / 1e9 + LEAD_S, 6)
+        planned = schedule_of([begin_s + offset_s for offset_s in offsets_s], tokens=tokens, changes=changes)
+        started.begin(planned.replace_schema_metadata({END_S: str(begin_s + end_after_s)}))
+        yield Drive(run_dir, zero_ns, begin_s, started)
     finally:
         started.stop()
 
 
-def write_schedule(
-    run_dir: Path,
+def ready_or_dead(started: load.Load) -> None:
+    """Return when load waits for its schedule, or one of its processes has died."""
+    wait_until(
+        lambda: started,
+        ready=lambda one: one.ready or any(child.poll() is not None for child in one.children),
+        limit_s=READY_LIMIT_S,
+        every_s=0.02,
+        what="load processes to be ready",
+    )
+
+
+def schedule_of(
     times_s: Sequence[float],
     *,
     tokens: int,
     changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
-) -> None:
+) -> pa.Table:
     """A schedule of equal requests; prompts grow so that none is like another."""
     rows = [
         {
@@ -130,7 +146,7 @@ def write_schedule(
         | dict(changes.get(number, {}))
         for number, at_s in enumerate(times_s)
     ]
-    schedule.write(pa.Table.from_pylist(rows, schema=SCHEDULE), run_dir / "schedule.parquet")
+    return pa.Table.from_pylist(rows, schema=SCHEDULE)
 
 
 def scenario_of(**traffic: Any) -> Scenario:  # noqa: ANN401  any key of the table

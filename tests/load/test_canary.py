@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from sealegs.traffic import canary as canaries
-from sealegs.traffic.canary import LEAST_S, SPARE_S, canary
+from sealegs.traffic.canary import canary
 
 pytestmark = pytest.mark.load
 
@@ -15,16 +15,13 @@ QUIET_S_MAX = 0.02
 BUSY_S = 0.04
 
 
-def test_a_canary_is_over_before_the_load_begins() -> None:
-    """And it measures: no stamp is before its token was written, and few are much later."""
+def test_a_canary_measures_and_ends() -> None:
+    """No stamp is before its token was written, and few are much later."""
     with canary() as echo:
-        begin_ns = time.monotonic_ns() + round((LEAST_S + SPARE_S + 2.0) * 1e9)
-        error_s = echo.error_s_p99(until_ns=begin_ns)
-        left_s = (begin_ns - time.monotonic_ns()) / 1e9
+        error_s = echo.error_s_p99()
 
     assert error_s is not None
     assert 0 < error_s < QUIET_S_MAX
-    assert left_s >= SPARE_S
     assert echo.server.returncode is not None
 
 
@@ -45,15 +42,6 @@ def test_a_client_that_is_kept_from_reading_is_measured_as_late() -> None:
 
     assert error_s is not None
     assert error_s > BUSY_S / 2
-
-
-def test_without_time_nothing_is_measured_and_nobody_is_kept_waiting() -> None:
-    """The load's first request goes before what is to be known of its client."""
-    with canary() as echo:
-        begun_s = time.monotonic()
-        assert echo.error_s_p99(until_ns=time.monotonic_ns() + round((LEAST_S + SPARE_S - 0.1) * 1e9)) is None
-
-    assert time.monotonic() - begun_s < 1.0
 
 
 def test_a_server_that_died_measures_nothing() -> None:

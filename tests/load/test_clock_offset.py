@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tests.golden.make_run import made_facts
-from tests.load.drive import BOOT_S, END_LIMIT_S, driving
+from tests.load.drive import END_LIMIT_S, driving
 from tests.load.test_engine import engine, truth_of
 
 from sealegs.facts import Interval
@@ -34,8 +34,8 @@ def test_on_one_machine_the_offset_is_none(tmp_path: Path) -> None:
         load_summary=drive.document("load-summary.json"),
     )
     phases = (
-        Interval(name="baseline", start_s=0.0, end_s=BOOT_S + 3),
-        Interval(name="recovery", start_s=BOOT_S + 3, end_s=None),
+        Interval(name="baseline", start_s=0.0, end_s=drive.begin_s + 3),
+        Interval(name="recovery", start_s=drive.begin_s + 3, end_s=None),
     )
 
     found = offsets(facts, fates_of(facts.schedule, facts.requests, phases))

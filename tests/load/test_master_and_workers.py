@@ -55,8 +55,8 @@ def hand_out_more(environment, **_):
     if isinstance(environment.runner, MasterRunner):
         gevent.spawn(later)
 """
-# Worker 0 has a session of three turns, worker 1 one of twenty.
-UNEQUAL = {number: {"session": "short" if number < 3 else "long", "turn": number} for number in range(23)}
+# Worker 0 has a session of three turns, worker 1 one of ten.
+UNEQUAL = {number: {"session": "short" if number < 3 else "long", "turn": number} for number in range(13)}
 
 
 def test_a_share_is_sent_once_though_locust_starts_more_users(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_load_does_not_outlive_its_runner(tmp_path: Path, processes: int) -> Non
             every_s=0.05,
             what="load to end",
         )
-        rows = Drive(run_dir, 0, None).rows()  # type: ignore[arg-type]
+        rows = Drive(run_dir, 0, 0.0, None).rows()  # type: ignore[arg-type]
 
         assert len(children) == {1: 1, 2: 3}[processes]
         assert "cut_by_us" in {row["outcome"] for row in rows.values()}

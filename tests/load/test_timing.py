@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from tests.load.drive import API_KEY, BOOT_S, END_LIMIT_S, Drive, driving
+from tests.load.drive import API_KEY, END_LIMIT_S, Drive, driving
 from tests.load.server import Server, serving
 
 pytestmark = pytest.mark.load
@@ -100,7 +100,7 @@ def test_the_schedule_is_on_the_wire(measured: tuple[Drive, Server]) -> None:
     )
     intended_s = [rows[f"r{number:06d}"]["intended_s"] for number in range(REQUESTS)]
 
-    assert intended_s == pytest.approx([BOOT_S + EVERY_S * number for number in range(REQUESTS)])
+    assert intended_s == pytest.approx([drive.begin_s + EVERY_S * number for number in range(REQUESTS)])
     assert late_ms.min() >= 0
     assert np.median(late_ms) <= 5.0
     assert np.quantile(late_ms, 0.95) <= 30.0

@@ -15,13 +15,13 @@ from sealegs.kube.api import Api
 from sealegs.kube.objects import LOAD_POOL
 from sealegs.load_pods import clocks, objects
 from sealegs.load_pods.feed import Feed
-from sealegs.load_pods.load import AT_ONCE, BOOT_S, Standing
+from sealegs.load_pods.load import AT_ONCE, Standing
 from sealegs.load_pods.presence import FAULT, REMOVE, clear, undo_one
 from sealegs.scenario import Scenario
 from sealegs.timeline import Timeline
 from sealegs.waiting import wait_until
 
-__all__ = ["BOOT_S", "FAULT", "clear", "stand_up", "undo_one"]
+__all__ = ["FAULT", "clear", "stand_up", "undo_one"]
 
 LOG = Path("logs", "load-pods.log")
 READY_LIMIT_S = 120.0

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import pyarrow as pa
+
 from sealegs.errors import ClusterError
 from sealegs.evidence import mark_undone, read_json, write_json
 from sealegs.kube import exec as kube_exec
@@ -24,25 +26,21 @@ from sealegs.load_pods.presence import clear
 from sealegs.scenario import Scenario
 from sealegs.tables import TABLES
 from sealegs.traffic.load import HEADLESS, Load
-from sealegs.traffic.order import ORDER, Order, file_of, write_order
+from sealegs.traffic.order import ORDER, SCHEDULE, file_of, order_of, write_order
 from sealegs.traffic.pod import HOME
 from sealegs.waiting import TIMEOUTS
-from sealegs.workload import Traffic
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
 # The mesh's door inside the cluster: a name without the cluster's domain, which differs from one to another.
 GATEWAY_URL = "http://istio-ingressgateway.istio-system.svc"
-SCHEDULE = "schedule.parquet"
 LOCUST = ("python3", "-m", "locust", "-f")
 FILES = "locustfiles"
 MASTER_PORT = "5557"
 # A pod's first process: Locust's parent there.
 KEEPER_PID = 1
 AT_ONCE = 8
-# As `sealegs.traffic.load.BOOT_S`, with the way of the order into the pods.
-BOOT_S = 12.0
 
 
 @dataclass(frozen=True)
@@ -55,30 +53,23 @@ class Standing:
     offsets: tuple[Offset, ...]
     undo_id: str
 
-    def start(
-        self,
-        run_dir: Path,
-        *,
-        scenario: Scenario,
-        gateway_url: str,
-        api_key: str,
-        started_monotonic_ns: int,
-        end_s: float,
-    ) -> "LoadPods":
-        """Start sending the schedule in `run_dir`, as `sealegs.traffic.load.start` does here.
-
-        `gateway_url` is this machine's way in, and the key is with the pods already.
+    def start(self, run_dir: Path, *, scenario: Scenario, started_monotonic_ns: int) -> "LoadPods":
+        """Have them get ready to send a schedule, as `sealegs.traffic.load.start` does here.
 
         Raises:
             ClusterError: a pod could not be told.
         """
-        del gateway_url, api_key
-        order = _order_of(scenario.traffic, started_monotonic_ns=started_monotonic_ns, end_s=end_s)
+        order = order_of(
+            scenario.traffic,
+            gateway_url=GATEWAY_URL,
+            started_monotonic_ns=started_monotonic_ns,
+            processes=scenario.traffic.processes,
+            runner_pid=KEEPER_PID,
+        )
         write_order(run_dir, order)
         locustfile = scenario.traffic.locustfile.resolve()
         # Its neighbours come along: Locust lets a locustfile import them.
-        files = {f"{FILES}/{one.name}": one for one in locustfile.parent.glob("*.py")}
-        files[SCHEDULE] = run_dir / SCHEDULE
+        files = {f"{FILES}/{one.name}": one.read_bytes() for one in locustfile.parent.glob("*.py")}
         for name in TABLES:
             # Evidence that something never happened is an empty file, and pods tell only what did.
             (run_dir / f"{name}.jsonl").touch()
@@ -86,8 +77,8 @@ class Standing:
         leader = reads.pod_ip(self.api, master.pod)
 
         def tell(feed: Feed, offset: Offset) -> None:
-            zero_ns = started_monotonic_ns + offset.offset_ns
-            packed = _packed(dataclasses.replace(order, started_monotonic_ns=zero_ns), files)
+            mine = dataclasses.replace(order, started_monotonic_ns=started_monotonic_ns + offset.offset_ns)
+            packed = _packed(files | {ORDER: json.dumps(dataclasses.asdict(mine)).encode()})
             options = _leading(len(workers)) if feed is master else _following(leader)
             _take(self.api, feed, packed, (*LOCUST, str(HOME / FILES / locustfile.name), *options))
 
@@ -105,6 +96,23 @@ class LoadPods:
     standing: Standing
     load: Load
     _summed_up: bool = field(default=False, init=False)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of them wait for the schedule."""
+        return self.load.ready
+
+    def begin(self, planned: pa.Table) -> None:
+        """Have a schedule sent, as `sealegs.traffic.load.Load.begin`.
+
+        Raises:
+            ClusterError: a pod did not take it.
+        """
+        self.load.begin(planned)
+        packed = _packed({SCHEDULE: (self.load.run_dir / SCHEDULE).read_bytes()})
+        _, *workers = self.standing.feeds
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda feed: _take(self.standing.api, feed, packed, ()), workers))
 
     @property
     def alive(self) -> bool:
@@ -169,22 +177,6 @@ class LoadPods:
             yield known | {"clock_drift_s": None if after is None else after.since_s(before)}
 
 
-def _order_of(traffic: Traffic, *, started_monotonic_ns: int, end_s: float) -> Order:
-    """The order that all pods have in common, its zero on the runner's clock."""
-    return Order(
-        gateway_url=GATEWAY_URL,
-        started_monotonic_ns=started_monotonic_ns,
-        end_s=end_s,
-        processes=traffic.processes,
-        in_flight_max=traffic.in_flight_max,
-        tokens_per_s=traffic.tokens_per_s,
-        tokens=traffic.tokens,
-        deadlines=traffic.deadlines,
-        policy=traffic.policy,
-        runner_pid=KEEPER_PID,
-    )
-
-
 def _leading(workers: int) -> tuple[str, ...]:
     """Locust's options for the master of so many workers."""
     count = str(workers)
@@ -197,18 +189,17 @@ def _following(leader: str) -> tuple[str, ...]:
     return ("--worker", "--master-host", leader, "--master-port", MASTER_PORT)
 
 
-def _packed(order: Order, files: Mapping[str, Path]) -> bytes:
-    """An order and the files beside it, as a pod takes them."""
+def _packed(files: Mapping[str, bytes]) -> bytes:
+    """Files as a pod takes them."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(ORDER, json.dumps(dataclasses.asdict(order)))
-        for name, path in files.items():
-            archive.write(path, name)
+        for name, content in files.items():
+            archive.writestr(name, content)
     return packed.getvalue()
 
 
 def _take(api: Api, feed: Feed, archive: bytes, argv: Sequence[str]) -> None:
-    """Have a pod unpack its order and start Locust by this command. ClusterError when it did not."""
+    """Have a pod take files, and start Locust if a command is given. ClusterError when it did not."""
     words = [*PROGRAM, "take", str(len(archive)), *argv]
     pod = feed.pod
     with kube_exec.running(
@@ -216,4 +207,6 @@ def _take(api: Api, feed: Feed, archive: bytes, argv: Sequence[str]) -> None:
     ) as session:
         session.send(archive)
         if session.receive(limit_s=TIMEOUTS.api_answer_s) is not None:
-            raise ClusterError(f"{feed.where} did not take its order within {TIMEOUTS.api_answer_s:.0f} s")
+            raise ClusterError(
+                f"{feed.where} did not take what it was sent within {TIMEOUTS.api_answer_s:.0f} s"
+            )

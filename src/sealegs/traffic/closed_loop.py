@@ -13,9 +13,9 @@ from sealegs.data import read_trace
 from sealegs.profiles import Trace, trace_of
 from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.ledger import UnansweredError
-from sealegs.traffic.replay import EVENTS_AT_ONCE, target_of
+from sealegs.traffic.replay import EVENTS_AT_ONCE
 from sealegs.traffic.row import ANSWERED
-from sealegs.traffic.wire import Wire
+from sealegs.traffic.wire import Wire, target_of
 from sealegs.workload import Deadlines
 
 # As patient as OpenAI's SDKs: ten minutes in all.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Far above any real event, and far below what fills a machine.
 EVENT_BYTES_MAX = 8_000_000
+LEAST_EVENT_BYTES = len(b"data: \n\n")
 
 
 class Events:
@@ -26,6 +27,9 @@ class Events:
 
     def read(self, stamp_ns: int, body: bytes) -> None:
         """Cut a piece of body into lines; an empty line ends an event, one without data says nothing."""
+        if self._is_one_event(body):
+            self._on_event(stamp_ns, body[6:-2])
+            return
         if body and (self._after_return or b"\r" in body):
             body = self._with_line_feeds(body)
         *lines, rest = body.split(b"\n")
@@ -48,6 +52,17 @@ class Events:
             self.too_long = True
             self._line.clear()
             self._data.clear()
+
+    def _is_one_event(self, body: bytes) -> bool:
+        """Whether a piece is what most are: ``data: …`` and an empty line, nothing before, nothing behind."""
+        return (
+            body.startswith(b"data: ")
+            and body.find(b"\n") == len(body) - 2
+            and body.endswith(b"\n\n")
+            and len(body) > LEAST_EVENT_BYTES
+            and b"\r" not in body
+            and not (self._line or self._data or self._at_start or self._after_return)
+        )
 
     def _finished(self, end: bytes) -> bytes:
         """The line whose end has come; its beginning may have come in many pieces, which are joined once."""

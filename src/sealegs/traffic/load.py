@@ -17,28 +17,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from sealegs.errors import ClusterError
 from sealegs.evidence import read_json, write_json
 from sealegs.scenario import Scenario
-from sealegs.traffic.order import API_KEY, RUN_DIR, WORKER, Order, file_of, no_target, write_order
+from sealegs.traffic import schedule
+from sealegs.traffic.order import API_KEY, RUN_DIR, SCHEDULE, WORKER, file_of, order_of, write_order
 from sealegs.traffic.process import put_before_others
 from sealegs.waiting import wait_until
 
-# From the start of a load process to its first request, where the cores have other work too. Locust's
-# imports take a second of a core, the canary two and a half. Several processes share the cores, and their
-# master looks for them once a second: two took up to 10 s before their canary, four 12 s.
-BOOT_S = 10.0
-BOOT_EACH_S = 3.0
+# From the schedule's arrival to its first request: processes read it and open their connections.
+LEAD_S = 2.0
 STOP_LIMIT_S = 10.0
 LOOK_EVERY_S = 0.1
 LOG = Path("logs", "locust.log")
 LOOPBACK = "127.0.0.1"
 HEADLESS = ("--headless", "--only-summary")
-
-
-def boot_s(processes: int) -> float:
-    """How long before its first request load should be started."""
-    return BOOT_S if processes == 1 else BOOT_S + BOOT_EACH_S * processes
 
 
 def start(
@@ -48,38 +43,31 @@ def start(
     gateway_url: str,
     api_key: str,
     started_monotonic_ns: int,
-    end_s: float,
     processes: int | None = None,
 ) -> "Load":
-    """Start sending the schedule in `run_dir`; returns at once. `processes` defaults to the scenario's.
+    """Start the processes that will send a schedule; returns at once. `processes` defaults to the scenario's.
 
-    Load ends at `end_s`, in seconds since run start: a session's turn that would be due later is not sent.
-    The schedule's first request should be at least `boot_s` away, or it leaves late. The children get SIGTERM
-    when the *thread* that called this ends: call it from the one that lives as long as the run.
+    They get ready, which takes seconds where the cores have other work, and wait for `Load.begin`. They get
+    SIGTERM when the *thread* that called this ends: call it from the one that lives as long as the run.
 
     Raises:
         ClusterError: `gateway_url` is not one that load can be sent to.
     """
-    if problem := no_target(gateway_url):
-        raise ClusterError(f"gateway_url {gateway_url!r}: {problem}")
-    traffic = scenario.traffic
-    count = processes or traffic.processes
-    order = Order(
-        gateway_url=gateway_url,
-        started_monotonic_ns=started_monotonic_ns,
-        end_s=end_s,
-        processes=count,
-        in_flight_max=traffic.in_flight_max,
-        tokens_per_s=traffic.tokens_per_s,
-        tokens=traffic.tokens,
-        deadlines=traffic.deadlines,
-        policy=traffic.policy,
-        runner_pid=os.getpid(),
-    )
+    count = processes or scenario.traffic.processes
+    try:
+        order = order_of(
+            scenario.traffic,
+            gateway_url=gateway_url,
+            started_monotonic_ns=started_monotonic_ns,
+            processes=count,
+            runner_pid=os.getpid(),
+        )
+    except ValueError as error:
+        raise ClusterError(str(error)) from error
     run_dir = run_dir.resolve()
     write_order(run_dir, order)
     (run_dir / LOG).parent.mkdir(exist_ok=True)
-    child = partial(_start_one, run_dir, traffic.locustfile.resolve(), api_key=api_key)
+    child = partial(_start_one, run_dir, scenario.traffic.locustfile.resolve(), api_key=api_key)
     if count == 1:
         return Load(run_dir, (child(*HEADLESS, "-u", "1", worker=0),))
     port = _free_port()
@@ -140,6 +128,15 @@ class Load:
     def alive(self) -> bool:
         """Whether any of them still runs."""
         return any(child.poll() is None for child in self._all)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of them wait for the schedule."""
+        return None not in self._said("ready")
+
+    def begin(self, planned: pa.Table) -> None:
+        """Have a schedule sent. Its first request should be `LEAD_S` away, or it leaves late."""
+        schedule.write(planned, self.run_dir / SCHEDULE)
 
     def status(self) -> dict[str, Any] | None:
         """What they last said, taken together: ``load-status.json``. None before all have said something."""

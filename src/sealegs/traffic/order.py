@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from sealegs.evidence import read_json, write_json
-from sealegs.workload import Deadlines, Policy, Tokens
+from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
 ORDER = "load.json"
+SCHEDULE = "schedule.parquet"
+# In the schedule's metadata.
+END_S = b"end_s"
 RUN_DIR = "SEALEGS_RUN_DIR"
 API_KEY = "SEALEGS_API_KEY"
 WORKER = "SEALEGS_WORKER"
@@ -19,13 +24,12 @@ WORKER = "SEALEGS_WORKER"
 class Order:
     """One run's load. `started_monotonic_ns` is the zero of every time; the cap is that of all processes.
 
-    Load ends at `end_s`: who is due later is not asked any more. The API key is not in it: it travels in the
-    environment, so that no file of a run holds it.
+    When load begins and ends is in the schedule, which comes when all processes are ready. The API key is not
+    in here: it travels in the environment, so that no file of a run holds it.
     """
 
     gateway_url: str
     started_monotonic_ns: int
-    end_s: float
     processes: int
     in_flight_max: int
     tokens_per_s: float
@@ -33,6 +37,25 @@ class Order:
     deadlines: Deadlines
     policy: Policy
     runner_pid: int
+
+
+def order_of(
+    traffic: Traffic, *, gateway_url: str, started_monotonic_ns: int, processes: int, runner_pid: int
+) -> Order:
+    """The order for a scenario's traffic. ValueError when load cannot be sent to `gateway_url`."""
+    if problem := no_target(gateway_url):
+        raise ValueError(f"gateway_url {gateway_url!r}: {problem}")
+    return Order(
+        gateway_url=gateway_url,
+        started_monotonic_ns=started_monotonic_ns,
+        processes=processes,
+        in_flight_max=traffic.in_flight_max,
+        tokens_per_s=traffic.tokens_per_s,
+        tokens=traffic.tokens,
+        deadlines=traffic.deadlines,
+        policy=traffic.policy,
+        runner_pid=runner_pid,
+    )
 
 
 def write_order(run_dir: Path, order: Order) -> None:
@@ -50,9 +73,14 @@ def read_order(run_dir: Path) -> Order:
 
 
 def file_of(kind: str, *, worker: int, processes: int) -> str:
-    """Name of a load process's ``status`` or ``summary`` file; one process alone needs no number."""
+    """Name of a process's ``ready``, ``status`` or ``summary`` file; one alone needs no number."""
     number = f".{worker}" if processes > 1 else ""
     return f"load-{kind}{number}.json"
+
+
+def end_s_of(schedule: pa.Table) -> float:
+    """When load ends, in seconds since run start: who is due later is not asked any more."""
+    return float((schedule.schema.metadata or {})[END_S])
 
 
 def no_target(url: str) -> str | None:

@@ -76,12 +76,20 @@ def clock() -> None:
 
 
 def take(home: Path, *, size_bytes: int, argv: Sequence[str]) -> None:
-    """Unpack the archive of so many bytes that comes in, then let Locust be started by this command."""
+    """Put here the files of an archive of so many bytes that comes in; a command starts Locust.
+
+    Each file is there whole or not at all: Locust's processes wait for some of them.
+    """
     with zipfile.ZipFile(io.BytesIO(sys.stdin.buffer.read(size_bytes))) as archive:
-        archive.extractall(home)
+        for name in archive.namelist():
+            part = home / f".{name.replace('/', '-')}.part"
+            part.write_bytes(archive.read(name))
+            (home / name).parent.mkdir(parents=True, exist_ok=True)
+            part.replace(home / name)
     (home / LOG).parent.mkdir(exist_ok=True)
     hear(home)
-    write_json(home / GO, {"argv": list(argv)})
+    if argv:
+        write_json(home / GO, {"argv": list(argv)})
 
 
 def hear(home: Path) -> None:

@@ -7,16 +7,13 @@ than planned (a turn after a slow answer, another attempt) has a greenlet of its
 
 import gc
 import logging
-import math
 import os
-import socket
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic_ns
 from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
 import pyarrow.parquet as pq
@@ -25,43 +22,69 @@ from gevent.queue import Queue
 
 from sealegs.evidence import write_json
 from sealegs.traffic.alarm import Alarm
-from sealegs.traffic.canary import canary
+from sealegs.traffic.canary import Canary, canary
 from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.ledger import Ledger
 from sealegs.traffic.meter import Meter
-from sealegs.traffic.order import API_KEY, WORKER, Order, file_of
+from sealegs.traffic.order import API_KEY, SCHEDULE, WORKER, Order, end_s_of, file_of
 from sealegs.traffic.outcome import Outcome
 from sealegs.traffic.retry import may_retry, pause_s
 from sealegs.traffic.row import CAP_REFUSED, NEVER_SENT, Ended, ended_of
 from sealegs.traffic.sessions import Due, Sessions
+from sealegs.traffic.share import in_flight_mean, share_of
 from sealegs.traffic.stalls import Stalls
-from sealegs.traffic.wire import Address, Wire
+from sealegs.traffic.wire import Wire, target_of
 
 LOG = logging.getLogger(__name__)
-EVENTS_AT_ONCE = 50
+EVENTS_AT_ONCE = 100
+LATE_AT_ONCE = 8
 STATUS_EVERY_S = 1.0
 DRAIN_LOOK_S = 0.02
+SCHEDULE_LOOK_S = 0.02
 ALARM_S = 0.005
 
 CallOf = Callable[[Planned, str], Call]
 
 
-class Replay:
-    """One load process at work on its share of the schedule: every `processes`-th session.
+def replay(run_dir: Path, order: Order, *, call_of: CallOf, fire: Callable[..., None], name: str) -> None:
+    """Get ready, wait for the schedule, and send this process's share of it.
 
     `call_of` makes the call for a planned request, given the API key; `fire` is Locust's ``request`` event,
     and `name` the requests' name there.
     """
+    worker = int(os.environ.get(WORKER, "0"))
+    with canary() as echo:
+        before_s = echo.error_s_p99()
+        write_json(run_dir / file_of("ready", worker=worker, processes=order.processes), {"ready": True})
+        # The runner that owes it takes this process with it when it ends.
+        while not (run_dir / SCHEDULE).exists():
+            gevent.sleep(SCHEDULE_LOOK_S)
+        Replay(run_dir, order, worker=worker, call_of=call_of, fire=fire, name=name).run(
+            echo=echo, before_s=before_s
+        )
+
+
+class Replay:
+    """One load process at work on its share of the schedule: every `processes`-th session."""
 
     def __init__(
-        self, run_dir: Path, order: Order, *, call_of: CallOf, fire: Callable[..., None], name: str
+        self,
+        run_dir: Path,
+        order: Order,
+        *,
+        worker: int,
+        call_of: CallOf,
+        fire: Callable[..., None],
+        name: str,
     ) -> None:
         self._run_dir = run_dir
         self._order = order
-        self._worker = int(os.environ.get(WORKER, "0"))
+        self._worker = worker
         self._api_key = os.environ.get(API_KEY, "")
         self._call_of = call_of
-        self._planned = share_of(run_dir / "schedule.parquet", worker=self._worker, processes=order.processes)
+        table = pq.read_table(run_dir / SCHEDULE, use_threads=False)
+        self._end_s = end_s_of(table)
+        self._planned = share_of(table, worker=worker, processes=order.processes)
         self._left = len(self._planned)
         self._sessions = Sessions(self._planned)
         self._meter = Meter(planned=len(self._planned), zero_ns=order.started_monotonic_ns)
@@ -83,26 +106,28 @@ class Replay:
             address,
             deadlines=order.deadlines,
             on_end=self._ended.put_nowait,
-            warm=min(self._in_flight_max, _in_flight_mean(self._planned, order.tokens_per_s)),
+            warm=min(self._in_flight_max, in_flight_mean(self._planned, order.tokens_per_s)),
             idle_max=self._in_flight_max,
         )
 
-    def run(self) -> None:
-        """Send everything and wait for the last answer; when killed, cut what is in flight and enter that."""
+    def run(self, *, echo: Canary, before_s: float | None) -> None:
+        """Send everything and wait for the last answer; when killed, cut what is in flight and enter that.
+
+        `before_s` is the canary's error before the load; `echo` measures it again after it.
+        """
+        self._user = gevent.getcurrent()
+        stalls = Stalls(
+            begin_ns=self._ns_of(self._planned[0].intended_s) if self._planned else monotonic_ns()
+        )
+        after_s = None
         gc.collect()
         gc.freeze()
         gc.disable()
-        self._user = gevent.getcurrent()
-        begin_ns = self._ns_of(self._planned[0].intended_s) if self._planned else monotonic_ns()
-        stalls = Stalls(begin_ns=begin_ns)
-        before_s = after_s = None
-        with canary() as echo:
-            try:
-                before_s = echo.error_s_p99(until_ns=begin_ns)
-                self._walk(stalls)
-                after_s = echo.error_s_p99()
-            except gevent.GreenletExit:
-                LOG.info("stopped with %d of %d requests to go", self._left, len(self._planned))
+        try:
+            self._walk(stalls)
+            after_s = echo.error_s_p99()
+        except gevent.GreenletExit:
+            LOG.info("stopped with %d of %d requests to go", self._left, len(self._planned))
         self._put("status", self._status())
         errors_s = self._wire.receive_errors_s
         self._put(
@@ -147,17 +172,25 @@ class Replay:
         return self._order.started_monotonic_ns + round(t_s * 1e9)
 
     def _send_all(self) -> None:
-        """Walk the schedule: each request leaves at its time, whatever became of those before it."""
+        """Walk the schedule: each request leaves at its time, whatever became of those before it.
+
+        Who is late lets the receiver in, but not after each request: in a full house that is every
+        millisecond, and the late would become later.
+        """
+        late = 0
         with Alarm() as alarm:
             for planned in self._planned:
-                alarm.wait_until(self._ns_of(planned.intended_s))
+                due_ns = self._ns_of(planned.intended_s)
+                late = late + 1 if due_ns <= monotonic_ns() else 0
+                if late % LATE_AT_ONCE == 0:
+                    alarm.wait_until(due_ns)
                 if (due := self._sessions.take(planned)) is not None:
                     self._send_when(due)
 
     def _send_when(self, due: Due) -> None:
         """Send a request when it is due, now or later, if load has not ended by then."""
         planned = due.planned
-        if due.due_s >= self._order.end_s:
+        if due.due_s >= self._end_s:
             self._enter_unsent(planned, NEVER_SENT, end_s=due.due_s)
         elif due.due_s <= planned.intended_s:
             self._send(planned)
@@ -249,28 +282,3 @@ class Replay:
     def _put(self, kind: str, value: dict[str, Any]) -> None:
         """Replace this process's status or summary file."""
         write_json(self._run_dir / file_of(kind, worker=self._worker, processes=self._order.processes), value)
-
-
-def share_of(schedule: Path, *, worker: int, processes: int) -> list[Planned]:
-    """A process's part of a schedule, in the order of the intended times: every N-th session whole."""
-    rows = pq.read_table(schedule, use_threads=False).sort_by("intended_s")
-    planned = [Planned(**row) for row in rows.select([one.name for one in fields(Planned)]).to_pylist()]
-    number = {session: place for place, session in enumerate(dict.fromkeys(one.session for one in planned))}
-    return [one for one in planned if number[one.session] % processes == worker]
-
-
-def _in_flight_mean(planned: list[Planned], tokens_per_s: float) -> int:
-    """How many answers are under way on average, by Little's law."""
-    if len(planned) < 2:  # noqa: PLR2004  one request has no rate
-        return len(planned)
-    lasts_s = planned[-1].intended_s - planned[0].intended_s
-    answers_s = sum(one.output_tokens for one in planned) / tokens_per_s
-    return math.ceil(answers_s / lasts_s) if lasts_s else len(planned)
-
-
-def target_of(gateway_url: str) -> tuple[str, Address]:
-    """The Host header, and where to connect; a name is looked up once, before anything is measured."""
-    url = urlsplit(gateway_url)
-    found = socket.getaddrinfo(url.hostname, url.port or 80, type=socket.SOCK_STREAM)
-    family, _, _, _, address = found[0]
-    return url.netloc, (family, address)

@@ -8,12 +8,11 @@ a minute. A stream that has begun is never retried.
 from hashlib import blake2s
 
 from sealegs.traffic.outcome import Outcome
-from sealegs.workload import Policy
+from sealegs.workload import RETRY_AFTER_S_MAX, Policy
 
 WORDS = frozenset({"refused", "reset_before_headers", "deadline_connect", "http_429", "http_5xx"})
 STATUSES = frozenset({408, 409})
 JITTER_SHARE = 0.25
-RETRY_AFTER_S_MAX = 60.0
 
 
 def may_retry(outcome: Outcome, *, status: int | None, attempt: int, policy: Policy) -> bool:

@@ -25,6 +25,7 @@ from sealegs.profiles import (
 )
 from sealegs.scenario import Scenario
 from sealegs.tables import SCHEDULE
+from sealegs.traffic.order import END_S
 from sealegs.workload import Traffic
 
 DROPPED = b"dropped"
@@ -64,7 +65,8 @@ def make(scenario: Scenario, *, start_s: float = 0.0) -> pa.Table:
     kept = rows.filter(rows["fits"])
     if not kept.num_rows:
         raise ScenarioError([_none_fits(scenario, drawn=rows.num_rows)])
-    return _table(kept, traffic, start_s=start_s, dropped=rows.num_rows - kept.num_rows, rng=for_policy)
+    notes = {DROPPED: rows.num_rows - kept.num_rows, END_S: start_s + scenario.phases.duration_s}
+    return _table(kept, traffic, start_s=start_s, notes=notes, rng=for_policy)
 
 
 def dropped_of(schedule: pa.Table) -> int:
@@ -168,7 +170,12 @@ def _fit_so_far(trace: Trace, traffic: Traffic) -> Flags:
 
 
 def _table(
-    kept: pa.Table, traffic: Traffic, *, start_s: float, dropped: int, rng: np.random.Generator
+    kept: pa.Table,
+    traffic: Traffic,
+    *,
+    start_s: float,
+    notes: Mapping[bytes, float],
+    rng: np.random.Generator,
 ) -> pa.Table:
     """The kept requests as a schedule."""
     count = kept.num_rows
@@ -179,7 +186,8 @@ def _table(
         "cancel": rng.random(count) < traffic.policy.cancel_share,
     }
     columns: dict[str, Any] = {name: made[name] if name in made else kept[name] for name in SCHEDULE.names}
-    return pa.table(columns, schema=SCHEDULE.with_metadata({DROPPED: str(dropped).encode()}))
+    metadata = {name: str(value).encode() for name, value in notes.items()}
+    return pa.table(columns, schema=SCHEDULE.with_metadata(metadata))
 
 
 def _none_fits(scenario: Scenario, *, drawn: int) -> str:

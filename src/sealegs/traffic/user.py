@@ -21,7 +21,7 @@ from sealegs.traffic.closed_loop import Desk
 from sealegs.traffic.exchange import Call, Planned
 from sealegs.traffic.order import API_KEY, RUN_DIR, no_target, read_order
 from sealegs.traffic.process import die_with
-from sealegs.traffic.replay import Replay
+from sealegs.traffic.replay import replay
 from sealegs.workload import PROFILES
 
 LOG = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _replay_once(user: StreamUser) -> None:
     try:
         order = read_order(run_dir)
         fire = environment.events.request.fire
-        Replay(run_dir, order, call_of=user.call_of, fire=fire, name=_name(user)).run()
+        replay(run_dir, order, call_of=user.call_of, fire=fire, name=_name(user))
         end = distributed.leave
     finally:
         end(environment)
