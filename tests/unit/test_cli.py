@@ -117,7 +117,7 @@ def test_several_scenarios_are_checked_together(
     assert sealegs("check", bad, GOOD, other) == 4
     said = capsys.readouterr()
     assert (
-        said.out == f"{GOOD}: fine, 1,743 requests in 3 min 30 s; 153 more cannot fit and are left out\n" * 2
+        said.out == f"{GOOD}: fine, 1,755 requests in 3 min 30 s; 141 more cannot fit and are left out\n" * 2
     )
     assert {line.split(": ")[1].split(":")[0] for line in said.err.splitlines()} == {str(bad), str(other)}
 

@@ -47,16 +47,16 @@ def make(scenario: Scenario, *, start_s: float = 0.0) -> pa.Table:
         ScenarioError: no request is left.
     """
     traffic = scenario.traffic
-    # Streams of their own, so that another arrival process keeps the drawn sessions.
-    for_times, for_sessions, for_policy = (
-        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(3)
+    # Streams of their own, so that another arrival process or policy keeps the drawn sessions.
+    for_times, for_sessions, for_policy, for_mix = (
+        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(4)
     )
     traces = {profile: trace_of(read_trace(profile)) for profile in traffic.profiles}
     shares = np.array([share / turns_mean(traces[name]) for name, share in traffic.profiles.items()])
     starts_per_s = traffic.rate_rps * shares.sum()
     before_s = max(float(_offsets_s(trace, traffic).max()) for trace in traces.values())
     starts_s = _starts_s(scenario, traces, starts_per_s, before_s=before_s, rng=for_times)
-    which = for_sessions.choice(len(traces), size=len(starts_s), p=shares / shares.sum())
+    which = for_mix.choice(len(traces), size=len(starts_s), p=shares / shares.sum())
     parts = [
         _played(profile, trace, np.flatnonzero(which == number), starts_s, scenario, rng=for_sessions)
         for number, (profile, trace) in enumerate(traces.items())
