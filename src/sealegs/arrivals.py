@@ -121,16 +121,6 @@ def draw(
     return np.asarray(times_s[times_s < span_s] - before_s)
 
 
-def mean_rate_rps(
-    arrivals: Arrivals, rate_rps: float, *, duration_s: float, day: Times | None = None
-) -> float:
-    """The rate to expect on average over the duration: not `rate_rps` for ramp, step, part of a day."""
-    if arrivals.kind not in CHANGING:
-        return rate_rps
-    at_s, rps = _rates(arrivals, rate_rps, duration_s=duration_s, before_s=0.0, day=day)
-    return float(np.trapezoid(rps, at_s)) / duration_s
-
-
 def poisson(rate_rps: float, *, duration_s: float, rng: Generator) -> Times:
     """Independent users: exponential gaps of mean ``1 / rate_rps``.
 
