@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sealegs.slo import ANSWERED
+from sealegs.workload import ANSWERED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from sealegs import evidence, mesh, tables
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts
 from sealegs.scenario import load_scenario
-from sealegs.slo import ANSWERED
 from sealegs.verdict import Verdict, decide
+from sealegs.workload import ANSWERED
 
 TRUTH_PREFIX = b'{"truth":1'
 # What judgement reads of each kind of timeline record, without which a line counts as torn.

@@ -18,11 +18,10 @@ import pyarrow as pa
 from sealegs import correlation, stats
 from sealegs.facts import Interval
 from sealegs.scenario import Objective
+from sealegs.workload import ANSWERED
 
 HOLE = "hole"
 NEVER_SENT = (HOLE, "cap_refused", "never_sent")
-# Who hung up as planned, after the first token, had got what was wanted.
-ANSWERED = ("ok", "cancelled")
 # The client saw the answer begin and not end as it should.
 TRUNCATED = ("cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event")
 # What of a request's row judgement looks at.

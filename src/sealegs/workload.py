@@ -13,6 +13,8 @@ from sealegs.toml_shape import Choice, KeyPath, Range
 # One Parquet file a profile: adding the file is all it takes.
 PROFILES = tuple(sorted(one.stem for one in (Path(__file__).parent / "data").glob("*.parquet")))
 SHARES_SLACK = 1e-6
+# Outcomes of clients that got what they wanted; who hung up as planned, after the first token, had got it.
+ANSWERED = ("ok", "cancelled")
 # A pause that a server asks for is heeded up to here, as in OpenAI's SDKs.
 RETRY_AFTER_S_MAX = 60.0
 

@@ -14,9 +14,8 @@ from sealegs.profiles import Trace, trace_of
 from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.ledger import UnansweredError
 from sealegs.traffic.replay import EVENTS_AT_ONCE
-from sealegs.traffic.row import ANSWERED
 from sealegs.traffic.wire import Wire, target_of
-from sealegs.workload import Deadlines
+from sealegs.workload import ANSWERED, Deadlines
 
 # As patient as OpenAI's SDKs: ten minutes in all.
 DEADLINES = Deadlines(connect_s=5, first_token_s=60, gap_s=60, total_s=600)

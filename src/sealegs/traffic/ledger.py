@@ -8,7 +8,8 @@ from sealegs.evidence import JsonLines
 from sealegs.traffic.exchange import Planned
 from sealegs.traffic.meter import Meter
 from sealegs.traffic.outcome import Outcome
-from sealegs.traffic.row import ANSWERED, Ended, attempt_of, chunks_of, row_of, unsent_row
+from sealegs.traffic.row import Ended, attempt_of, chunks_of, row_of, unsent_row
+from sealegs.workload import ANSWERED
 
 
 class UnansweredError(Exception):

@@ -8,8 +8,6 @@ from sealegs.traffic.exchange import Exchange, Planned
 from sealegs.traffic.outcome import Outcome, Seen, classify
 from sealegs.workload import Tokens
 
-# A client that hung up as planned had what it wanted.
-ANSWERED = ("ok", "cancelled")
 CAP_REFUSED = Outcome("cap_refused", "never sent: as many requests in flight as the scenario allows")
 NEVER_SENT = Outcome("never_sent", "never sent: load ended before its session had come to it")
 
