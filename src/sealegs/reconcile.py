@@ -30,6 +30,7 @@ def disagreements(facts: Facts, fates: Fates) -> tuple[str, ...]:
         "sent": int((~np.isin(fates.outcome, NEVER_SENT)).sum()),
         "cap_refused": int((fates.outcome == "cap_refused").sum()),
         "never_sent": int((fates.outcome == "never_sent").sum()),
+        "sent_again": int(np.maximum(facts.requests["attempts"].to_numpy() - 1, 0).sum()),
     }
     claimed = counted if facts.load_summary is None else facts.load_summary
     found = {
@@ -37,6 +38,9 @@ def disagreements(facts: Facts, fates: Fates) -> tuple[str, ...]:
             f"{name}: the client says {claimed.get(name)}, its rows {count}": claimed.get(name) != count
             for name, count in counted.items()
         },
+        f"{facts.attempts.num_rows} earlier attempts have a line, of {counted['sent_again']}": (
+            facts.attempts.num_rows != counted["sent_again"]
+        ),
         f"{fates.twice} rows of requests that have one already": fates.twice > 0,
         f"{fates.unknown} rows of requests that nobody planned": fates.unknown > 0,
         f"intended times differ by up to {fates.moved_s_max:.3f} s": fates.moved_s_max > MOVED_S_MAX,

@@ -76,6 +76,8 @@ INVALIDATING: dict[str, tuple[Change, str]] = {
     "clumped": (sent_in_clumps, "arrivals-poisson"),
     "never-sent-in-baseline": (lambda f: never_sent(f, "r000300"), "planned-sent"),
     "client-plans-more": (lambda f: summed_up(f, planned=1), "counts-reconcile"),
+    "client-forgets-attempts": (lambda f: summed_up(f, sent_again=2), "counts-reconcile"),
+    "attempt-without-its-line": (lambda f: requests_where(f, is_("r000900"), attempts=2), "counts-reconcile"),
     "client-forgets-refusals": (lambda f: summed_up(f, cap_refused=3), "counts-reconcile"),
     "no-canary-of-one-process": (lambda f: summed_up(f, canaries_taken=False), "canary-before"),
 }
