@@ -126,6 +126,18 @@ def test_only_what_should_be_poisson_is_tested_for_it() -> None:
     assert "arrivals-poisson" not in names
 
 
+def test_a_plan_that_looks_uneven_itself_is_no_fault_of_the_sending() -> None:
+    """One seed in a thousand draws one; without this its scenario could never be judged."""
+    facts = sent_in_clumps(made_facts("pass"))
+    column = facts.schedule.schema.get_field_index("intended_s")
+    clumped = pa.array(facts.schedule["intended_s"].to_numpy() // 3 * 3 + 2.9)
+
+    uneven = dataclasses.replace(facts, schedule=facts.schedule.set_column(column, "intended_s", clumped))
+
+    assert "arrivals-poisson" in [one.name for one in decide(facts).validity.checks]
+    assert "arrivals-poisson" not in [one.name for one in decide(uneven).validity.checks]
+
+
 def test_a_cap_refusal_under_the_fault_is_bad_and_not_invalid() -> None:
     """Once a fault stands, a full client is the system's doing: the request counts against it."""
     facts = made_facts("pass")
