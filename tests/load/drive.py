@@ -22,7 +22,7 @@ from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
 ROOT = Path(__file__).parents[2]
 END_LIMIT_S = 60.0
-LEAD_S = 0.6
+LEAD_S = 0.4
 READY_LIMIT_S = 60.0
 API_KEY = "test-key"
 CHAT = ROOT / "locustfiles" / "chat.py"

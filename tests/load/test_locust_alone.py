@@ -57,7 +57,7 @@ def locust(folder: Path, *options: str) -> subprocess.Popen[str]:
 
 def headless(folder: Path, url: str, *options: str) -> tuple[int, str]:
     """Exit code and output of Locust in a terminal: five users, some seconds."""
-    told = ("--headless", "--host", url, "-u", "5", "-r", "5", "-t", "10s", "--csv", "out", *options)
+    told = ("--headless", "--host", url, "-u", "5", "-r", "5", "-t", "7s", "--csv", "out", *options)
     with locust(folder, *told) as process:
         said, _ = process.communicate(timeout=START_LIMIT_S + END_LIMIT_S)
     return process.returncode, said

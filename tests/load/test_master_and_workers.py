@@ -92,7 +92,7 @@ def test_a_stalled_process_is_not_given_up(tmp_path: Path) -> None:
         for child in drive.load.children:
             child.send_signal(signal.SIGSTOP)
         stalled_s = now_s()
-        wait_until(now_s, ready=lambda now: now > stalled_s + 6, limit_s=10, every_s=0.1, what="6 s")
+        wait_until(now_s, ready=lambda now: now > stalled_s + 4.5, limit_s=10, every_s=0.1, what="4.5 s")
         for child in drive.load.children:
             child.send_signal(signal.SIGCONT)
         drive.load.wait(END_LIMIT_S)
