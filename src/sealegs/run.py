@@ -25,6 +25,7 @@ from sealegs.traffic import capacity, load, schedule
 from sealegs.traffic.load import LEAD_S, Load
 from sealegs.verdict import Verdict
 from sealegs.waiting import TIMEOUTS, now_ns, wait_until
+from sealegs.workload import ANSWERED
 
 LOOK_EVERY_S = 0.05
 TELL_EVERY_S = 10.0
@@ -283,5 +284,5 @@ class Run:
         status = self.load.status() if self.load else None
         if status is None:
             return "load is starting"
-        bad = sum(count for word, count in status["outcomes"].items() if word != "ok")
+        bad = sum(count for word, count in status["outcomes"].items() if word not in ANSWERED)
         return f"{status['sent']} of {status['planned']} sent, {status['in_flight']} in flight, {bad} bad"

@@ -25,7 +25,7 @@ from sealegs.load_pods.objects import PROGRAM
 from sealegs.load_pods.presence import clear
 from sealegs.scenario import Scenario
 from sealegs.tables import TABLES
-from sealegs.traffic.load import HEADLESS, Load
+from sealegs.traffic.load import Load, following, leading
 from sealegs.traffic.order import ORDER, SCHEDULE, file_of, order_of, write_order
 from sealegs.traffic.pod import HOME
 from sealegs.waiting import TIMEOUTS
@@ -79,7 +79,7 @@ class Standing:
         def tell(feed: Feed, offset: Offset) -> None:
             mine = dataclasses.replace(order, started_monotonic_ns=started_monotonic_ns + offset.offset_ns)
             packed = _packed(files | {ORDER: json.dumps(dataclasses.asdict(mine)).encode()})
-            options = _leading(len(workers)) if feed is master else _following(leader)
+            options = leading(len(workers), MASTER_PORT) if feed is master else following(leader, MASTER_PORT)
             _take(self.api, feed, packed, (*LOCUST, str(HOME / FILES / locustfile.name), *options))
 
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -175,18 +175,6 @@ class LoadPods:
                 after = None
             known = {"name": feed.pod.name, "node": feed.pod.node, **before.told()}
             yield known | {"clock_drift_s": None if after is None else after.since_s(before)}
-
-
-def _leading(workers: int) -> tuple[str, ...]:
-    """Locust's options for the master of so many workers."""
-    count = str(workers)
-    listening = ("--master", "--master-bind-port", MASTER_PORT)
-    return (*HEADLESS, *listening, "--expect-workers", count, "-u", count, "-r", count)
-
-
-def _following(leader: str) -> tuple[str, ...]:
-    """Locust's options for a worker."""
-    return ("--worker", "--master-host", leader, "--master-port", MASTER_PORT)
 
 
 def _packed(files: Mapping[str, bytes]) -> bytes:

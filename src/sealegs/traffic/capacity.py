@@ -29,18 +29,16 @@ def require(schedule: pa.Table, traffic: Traffic, *, path: Path) -> None:
     Raises:
         ScenarioError: says which rate fits, and how many processes the planned one needs.
     """
-    needed = max(
-        requests_per_s_max(schedule) / REQUESTS_PER_S_MAX,
-        tokens_per_s_max(schedule, traffic) / TOKENS_PER_S_MAX,
-    )
+    requests, tokens = requests_per_s_max(schedule), tokens_per_s_max(schedule, traffic)
+    needed = max(requests / REQUESTS_PER_S_MAX, tokens / TOKENS_PER_S_MAX)
     if needed <= traffic.processes:
         return
     fits_rps = traffic.rate_rps * traffic.processes / needed
     problem = (
         f"{path}: rate_rps = {traffic.rate_rps:g} is more than {_processes(traffic.processes)} can send in "
-        f"time: the busiest second has {requests_per_s_max(schedule):.0f} requests and "
-        f"{tokens_per_s_max(schedule, traffic):.0f} tokens, and a process is good for "
-        f"{REQUESTS_PER_S_MAX} and {TOKENS_PER_S_MAX}; rate_rps = {_below(fits_rps):g} fits, or "
+        f"time: the busiest second has {requests:.0f} requests and {tokens:.0f} tokens, "
+        f"and a process is good for {REQUESTS_PER_S_MAX} and {TOKENS_PER_S_MAX}; "
+        f"rate_rps = {_below(fits_rps):g} fits, or "
         f"processes = {math.ceil(needed)} on a machine with as many free cores"
     )
     raise ScenarioError([problem])

@@ -54,16 +54,13 @@ def start(
         ClusterError: `gateway_url` is not one that load can be sent to.
     """
     count = processes or scenario.traffic.processes
-    try:
-        order = order_of(
-            scenario.traffic,
-            gateway_url=gateway_url,
-            started_monotonic_ns=started_monotonic_ns,
-            processes=count,
-            runner_pid=os.getpid(),
-        )
-    except ValueError as error:
-        raise ClusterError(str(error)) from error
+    order = order_of(
+        scenario.traffic,
+        gateway_url=gateway_url,
+        started_monotonic_ns=started_monotonic_ns,
+        processes=count,
+        runner_pid=os.getpid(),
+    )
     run_dir = run_dir.resolve()
     write_order(run_dir, order)
     (run_dir / LOG).parent.mkdir(exist_ok=True)
@@ -72,13 +69,20 @@ def start(
         return Load(run_dir, (child(*HEADLESS, "-u", "1", worker=0),))
     port = _free_port()
     # Which share is a worker's is told to it here: the master numbers them as they happen to come.
-    workers = tuple(
-        child("--worker", "--master-host", LOOPBACK, "--master-port", port, worker=worker)
-        for worker in range(count)
-    )
-    listening = ("--master", "--master-bind-host", LOOPBACK, "--master-bind-port", port)
-    master = child(*HEADLESS, *listening, "--expect-workers", f"{count}", "-u", f"{count}", "-r", f"{count}")
-    return Load(run_dir, workers, master)
+    workers = tuple(child(*following(LOOPBACK, port), worker=worker) for worker in range(count))
+    return Load(run_dir, workers, child(*leading(count, port), "--master-bind-host", LOOPBACK))
+
+
+def leading(workers: int, port: str) -> tuple[str, ...]:
+    """Locust's options for the master of so many workers, one user each."""
+    count = str(workers)
+    listening = ("--master", "--master-bind-port", port)
+    return (*HEADLESS, *listening, "--expect-workers", count, "-u", count, "-r", count)
+
+
+def following(leader: str, port: str) -> tuple[str, ...]:
+    """Locust's options for a worker."""
+    return ("--worker", "--master-host", leader, "--master-port", port)
 
 
 def _free_port() -> str:

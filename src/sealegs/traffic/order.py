@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sealegs.errors import ClusterError
 from sealegs.evidence import read_json, write_json
 from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
@@ -42,9 +43,9 @@ class Order:
 def order_of(
     traffic: Traffic, *, gateway_url: str, started_monotonic_ns: int, processes: int, runner_pid: int
 ) -> Order:
-    """The order for a scenario's traffic. ValueError when load cannot be sent to `gateway_url`."""
+    """The order for a scenario's traffic. ClusterError when load cannot be sent to `gateway_url`."""
     if problem := no_target(gateway_url):
-        raise ValueError(f"gateway_url {gateway_url!r}: {problem}")
+        raise ClusterError(f"gateway_url {gateway_url!r}: {problem}")
     return Order(
         gateway_url=gateway_url,
         started_monotonic_ns=started_monotonic_ns,

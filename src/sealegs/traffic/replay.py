@@ -150,12 +150,11 @@ class Replay:
             self._greenlets.kill()
             self._close()
 
-    def _spawn(self, duty: Callable[[], None], *, after_s: float = 0.0) -> gevent.Greenlet:
+    def _spawn(self, duty: Callable[[], None], *, after_s: float = 0.0) -> None:
         """A greenlet whose mistake ends the run instead of itself."""
         greenlet = gevent.spawn_later(after_s, duty) if after_s > 0 else gevent.spawn(duty)
         greenlet.link_exception(lambda failed: gevent.kill(self._user, failed.exception, block=False))
         self._greenlets.add(greenlet)
-        return greenlet
 
     def _close(self) -> None:
         """Enter what is in flight as cut by us, and what rests before another attempt as it last ended."""
