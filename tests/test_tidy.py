@@ -19,8 +19,12 @@ FUNCTION_LINES_MAX = 50
 PURE, EDGE, ACT, ORCHESTRATE, SHOW = range(5)
 LAYERS = {
     "__init__": PURE,
+    "absences": PURE,
     "active": EDGE,
     "arrivals": PURE,
+    "budget": PURE,
+    "claim": PURE,
+    "change_points": PURE,
     "cli": SHOW,
     "cluster": EDGE,
     "compare": SHOW,
@@ -36,6 +40,7 @@ LAYERS = {
     "evidence": EDGE,
     "experiment": ORCHESTRATE,
     "facts": PURE,
+    "fates": PURE,
     "faults": ACT,
     "heal": ORCHESTRATE,
     "identity": ACT,
@@ -43,15 +48,23 @@ LAYERS = {
     "invariants": PURE,
     "judge": ORCHESTRATE,
     "kube": EDGE,
+    "ladder": PURE,
     "load_pods": ACT,
+    "losses": PURE,
+    "lost": PURE,
     "mesh": PURE,
+    "nightly": SHOW,
+    "nightly_command": SHOW,
     "outputs": SHOW,
+    "percentiles": PURE,
     "placement": PURE,
     "portrait": SHOW,
     "probes": ACT,
     "profiles": PURE,
+    "progress": SHOW,
     "reconcile": PURE,
     "recorder": ACT,
+    "record_shape": PURE,
     "recovery": PURE,
     "report": SHOW,
     "rollout": PURE,
@@ -65,6 +78,7 @@ LAYERS = {
     "timeline": EDGE,
     "toml_shape": PURE,
     "traffic": EDGE,
+    "truth": EDGE,
     "validity": PURE,
     "verdict": PURE,
     "waiting": EDGE,
@@ -72,12 +86,12 @@ LAYERS = {
 }
 # What draws reads evidence only: it never reaches for a cluster or for load.
 LIVE = {"kube", "cluster", "traffic", "faults", "stack", "probes"}
-BLIND = {"compare": LIVE, "outputs": LIVE, "report": LIVE}
+BLIND = {"compare": LIVE, "nightly": LIVE, "outputs": LIVE, "report": LIVE}
 
 SITES = {
     "kubernetes": {"kube"},
     "chaoslib": {"control", "run"},
-    "pandas": {"slo", "report", "nightly"},
+    "pandas": {"fates", "report", "nightly"},
     "locust": {"bench", "traffic", "locustfiles"},
     "gevent": {"bench", "traffic", "locustfiles"},
 }

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sealegs import slo
 from sealegs.difference import Estimate, quantile_bounds, share_difference
 from sealegs.doors import WIDTH, aligned, counted
-from sealegs.facts import Facts, intervals
+from sealegs.facts import Facts
+from sealegs.fates import Fates, fates_of
 from sealegs.report.words import MISSING, SIGNS, seconds, share
-from sealegs.slo import Fates, ObjectiveResult
+from sealegs.slo import ObjectiveResult
 from sealegs.verdict import Verdict, decide
 
 QUANTILES = (0.50, 0.95, 0.99)
@@ -35,8 +35,7 @@ class Side:
 
 def side_of(facts: Facts) -> Side:
     """A run, judged."""
-    fates = slo.fates_of(facts.schedule, facts.requests, intervals(facts))
-    return Side(facts=facts, fates=fates, verdict=decide(facts))
+    return Side(facts=facts, fates=fates_of(facts), verdict=decide(facts))
 
 
 def comparison(a: Side, b: Side) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """What answers cost beside themselves: attempts made again, and tokens that nobody had use for."""
 
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sealegs.workload import ANSWERED
 
@@ -27,13 +28,16 @@ class Cost:
 
 def cost_of(requests: pa.Table, attempts: pa.Table) -> Cost:
     """The cost of a run, from its rows and from the attempts that were not their last."""
-    outcome = requests["outcome"].to_numpy()
-    tokens = requests["tokens_received"].to_numpy()
-    tries = requests["attempts"].to_numpy()
-    earlier = int(attempts["tokens_received"].to_numpy().sum())
+    wasted = requests.filter(pc.invert(pc.is_in(requests["outcome"], pa.array(ANSWERED))))
+    earlier = _sum(attempts["tokens_received"])
     return Cost(
-        attempts=int(tries.sum()),
-        retried=int((tries > 1).sum()),
-        tokens_received=int(tokens.sum()) + earlier,
-        tokens_wasted=int(tokens[~np.isin(outcome, ANSWERED)].sum()) + earlier,
+        attempts=_sum(requests["attempts"]),
+        retried=int((requests["attempts"].to_numpy() > 1).sum()),
+        tokens_received=_sum(requests["tokens_received"]) + earlier,
+        tokens_wasted=_sum(wasted["tokens_received"]) + earlier,
     )
+
+
+def _sum(column: "pa.ChunkedArray[Any]") -> int:
+    """Sum of what is known; 0 of nothing."""
+    return int(pc.sum(column).as_py() or 0)

@@ -6,11 +6,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from sealegs.ladder import Rung
+from sealegs.losses import Losses
 from sealegs.report import render
-from sealegs.report.words import SIGNS, seconds, share
+from sealegs.report.ladder import NAMES
+from sealegs.report.words import SIGNS, count, part, seconds, share
 from sealegs.verdict import Verdict, Word
 
 WIDTH = 100
+TIED = "\N{NO-BREAK SPACE}"
+CAUSES_MAX = 5
 COLOURS: dict[Word, str] = {"PASS": "32", "FAIL": "31", "INVALID": "35", "INCONCLUSIVE": "33"}
 
 
@@ -40,6 +45,9 @@ def table(verdict: Verdict, *, colour: bool = False) -> Iterator[str]:
         yield f"  {counts['retried']} took more than one attempt, {times:.2f} attempts a request in all"
     if wasted := counts["tokens_wasted"]:
         yield f"  {wasted} of {counts['tokens_received']} tokens received belong to no answer"
+    yield from _lost(verdict.losses)
+    if verdict.fault:
+        yield from _climbed(verdict.fault.ladder)
     for reason in verdict.reasons:
         yield from textwrap.wrap(reason, WIDTH, initial_indent="  - ", subsequent_indent="    ")
 
@@ -48,6 +56,7 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [("", "claim", "requests", "bad", "good", "at least", "target")]
     for one in verdict.objectives:
         limit = f" ≤ {seconds(one.limit_s)}" if one.limit_s else ""
+        limit += f", slices of {one.slice_s:g} s" if one.slice_s else ""
         numbers = (f"{one.n}", f"{one.bad}", share(one.good_share), share(one.bound_low), share(one.target))
         rows.append((counted(one.verdict, verdict), f"{one.name}{limit}", *numbers))
     for law in verdict.invariants:
@@ -57,12 +66,41 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
     if recovery := verdict.recovery:
         took, limit = seconds(recovery.recovery_s), f"≤ {seconds(recovery.limit_s)}"
         rows.append((counted(recovery.verdict, verdict), "recovery", "", "", took, "", limit))
+    if budget := verdict.budget:
+        spent = (part(budget.spent), f"≤ {part(budget.spent_high)}", f"≤ {part(budget.spent_max)}")
+        rows.append(
+            (counted(budget.verdict, verdict), "error budget spent", f"{budget.n}", f"{budget.bad}", *spent)
+        )
     failed = [check for check in verdict.validity.checks if not check.ok]
     checks = len(verdict.validity.checks)
     rows.append(
         ("INVALID" if failed else "PASS", f"evidence ({checks} checks)", "", f"{len(failed)}", "", "", "none")
     )
     return rows
+
+
+def _lost(losses: Losses) -> Iterator[str]:
+    """What became of requests that were lost, the most frequent cause first."""
+    if not losses.lost:
+        return
+    known = f"{losses.unexplained} of them unexplained" if losses.unexplained else "each with its cause"
+    yield f"  {count(losses.lost, 'request')} lost, {known}"
+    for one in losses.causes[:CAUSES_MAX]:
+        told = f"{one.count:>6,}  {one.cause}: {one.meaning}"
+        yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent=" " * 10)
+    if others := losses.causes[CAUSES_MAX:]:
+        yield f"  {sum(one.count for one in others):>6,}  of {count(len(others), 'other cause')}"
+
+
+def _climbed(ladder: Sequence[Rung]) -> Iterator[str]:
+    """When each step back to good service was seen; what was not seen is not told."""
+    seen = [(NAMES[one.name], seconds(one.after_s)) for one in ladder[1:] if one.after_s is not None]
+    if seen:
+        # No line ends between a number and its unit.
+        steps = ", ".join(f"{name} {took.replace(' ', TIED)}" for name, took in seen)
+        told = f"after the fault: {steps}"
+        for line in textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    "):
+            yield line.replace(TIED, " ")
 
 
 def counted(claim: Word, verdict: Verdict) -> str:

@@ -14,8 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 RUNS = Path("reports", "runs")
 SCHEMA = 1
+BLOCK = 1 << 22
 
 Record = Mapping[str, Any]
 
@@ -85,20 +88,36 @@ class Lines:
 def read_lines(path: Path) -> Lines:
     """Every record of a JSON-lines file. Lines that are not a JSON object are counted, not raised.
 
-    A file that is not there holds nothing.
+    A file that is not there holds nothing; one that cannot be read counts as a torn line.
     """
-    if not path.exists():
-        return Lines(())
     records: list[dict[str, Any]] = []
     torn = 0
-    with path.open("rb") as lines:
-        for line in lines:
-            record = _parsed(line)
-            if record is not None:
-                records.append(record)
-            elif line.strip():
-                torn += 1
+    try:
+        with path.open("rb") as lines:
+            for line in lines:
+                record = parsed(line)
+                if record is not None:
+                    records.append(record)
+                elif line.strip():
+                    torn += 1
+    except FileNotFoundError:
+        return Lines(())
+    except OSError:
+        torn += 1
     return Lines(tuple(records), torn)
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """A file of any length in blocks of whole lines; what comes after the last line's end is a block too."""
+    with path.open("rb") as file:
+        rest = b""
+        while more := file.read(BLOCK):
+            if cut := more.rfind(b"\n") + 1:
+                yield rest + more[:cut]
+                rest = b""
+            rest += more[cut:]
+        if rest:
+            yield rest
 
 
 def write_json(path: Path, value: object) -> None:
@@ -115,8 +134,8 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None when there is none: a run was killed before it was written."""
     try:
-        return _parsed(path.read_bytes())
-    except FileNotFoundError:
+        return parsed(path.read_bytes())
+    except OSError:
         return None
 
 
@@ -171,10 +190,10 @@ def _compact(record: Record) -> str:
     return json.dumps(record, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def _parsed(text: bytes) -> dict[str, Any] | None:
-    """The object that some JSON is, or None."""
+def parsed(text: bytes) -> dict[str, Any] | None:
+    """The object that some JSON is, or None. JSON by its book: no NaN, no half of a surrogate."""
     try:
-        record = json.loads(text)
-    except ValueError:
+        record = orjson.loads(text)
+    except orjson.JSONDecodeError:
         return None
     return record if isinstance(record, dict) else None

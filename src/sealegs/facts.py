@@ -1,26 +1,34 @@
-"""What a run left behind, parsed: the only input of judgement."""
+"""What a run left behind, parsed: the only input of judgement.
+
+`Facts.truth` is an Arrow table of `sealegs.tables.TRUTH`, not records: a run of a million requests has as
+many lines. Ask it by columns; `places_of` says which request each line is about.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sealegs.scenario import Scenario
 
 MARKS = ("warmup", "baseline", "fault", "recovery", "end")
 
 Record = Mapping[str, Any]
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
     """One run's evidence. Times are seconds since run start; records are sorted by `t_s`.
 
-    `truth` holds the engines' own lines about each request, `attempts` what clients tried before a request's
-    last attempt, `mesh` what the gateway's access log has of requests that were not answered, `damage` what
-    could not be read, in words.
+    `truth` has a row for each of the engines' own lines about requests, `attempts` what clients tried before
+    a request's last attempt, `mesh` what the gateway's access log has of requests that were not answered,
+    `damage` what could not be read, in words.
     """
 
     run: Record
@@ -30,7 +38,7 @@ class Facts:
     attempts: pa.Table
     timeline: tuple[Record, ...]
     samples: tuple[Record, ...]
-    truth: tuple[Record, ...]
+    truth: pa.Table
     load_summary: Record | None
     mesh: tuple[Record, ...] = ()
     damage: tuple[str, ...] = ()
@@ -72,6 +80,12 @@ class FaultStory:
     landed_s: float | None
     undone_s: float | None
     gone_s: float | None
+
+
+def places_of(request_ids: "pa.ChunkedArray[Any]", among: npt.NDArray[np.object_]) -> Places:
+    """Where in `among`, which has each id once, each of the ids stands; -1 of one that is not there."""
+    found = pc.index_in(request_ids, pa.array(among, pa.string())).to_numpy()
+    return np.asarray(np.nan_to_num(found, nan=-1), np.int64)
 
 
 def intervals(facts: Facts) -> tuple[Interval, ...]:
@@ -122,7 +136,7 @@ def _when(record: Record | None) -> float | None:
 def _pods_hit(facts: Facts, target: Record, *, before_s: float | None) -> frozenset[str]:
     """Pods that a fault is aimed at: those its target names, and those on the node that it names."""
     named = target.get("pods", ())
-    pods = {str(one["name"] if isinstance(one, Mapping) else one) for one in named}
+    pods = {str(one.get("name") if isinstance(one, Mapping) else one) for one in named}
     if "pod" in target:
         pods.add(str(target["pod"]))
     if "node" in target and before_s is not None:

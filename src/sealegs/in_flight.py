@@ -1,15 +1,13 @@
 """Which requests were being answered when the fault struck, and how far each had come."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from sealegs.facts import Facts, FaultStory
-from sealegs.slo import Fates
-
-Stage = Literal["queued", "prefill", "decode"]
+from sealegs.facts import Facts, FaultStory, Places
+from sealegs.fates import Fates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,42 +23,54 @@ class InFlight:
         """All of them."""
         return self.queued + self.prefill + self.decode
 
+    def __add__(self, other: "InFlight") -> "InFlight":
+        return InFlight(
+            queued=self.queued + other.queued,
+            prefill=self.prefill + other.prefill,
+            decode=self.decode + other.decode,
+        )
+
 
 def in_flight_at(facts: Facts, fates: Fates, story: FaultStory) -> InFlight:
     """Count the requests in flight on the story's pods when the fault was injected.
 
-    The engines' truth logs say it exactly where they share the runner's clock: on a cluster made here.
-    Elsewhere the client's rows do; they cannot tell a queued request from one in prefill: both are prefill.
+    The engines' truth logs say it exactly where they share the runner's clock: on a cluster made here. An
+    engine that was killed leaves no line about what it had in flight: of requests that have no line at all
+    the client's rows tell, as they do of all on other clusters. They name no pod before an answer began, and
+    cannot tell a queued request from one in prefill: both are prefill.
     """
     if story.injected_s is None:
         return InFlight()
-    truth = facts.truth if facts.run.get("cluster", {}).get("owned") else ()
-    stages = list(_by_truth(facts, story) if truth else _by_rows(fates, story))
-    return InFlight(
-        queued=stages.count("queued"), prefill=stages.count("prefill"), decode=stages.count("decode")
+    open_then = (fates.sent_s <= story.injected_s) & (story.injected_s < fates.end_s)
+    rows = np.flatnonzero(open_then & np.isin(fates.pod, list(story.pods)))
+    if not (facts.run.get("cluster") or {}).get("owned"):
+        return _by_rows(fates, rows, at_s=story.injected_s)
+    known = pc.is_in(
+        pa.array(fates.request_id[rows], pa.string()), facts.truth["request_id"].combine_chunks()
+    )
+    return _by_truth(facts, story, at_s=story.injected_s) + _by_rows(
+        fates, rows[~np.asarray(known, bool)], at_s=story.injected_s
     )
 
 
-def _by_truth(facts: Facts, story: FaultStory) -> Iterator[Stage]:
-    """Stage of each request that an engine on the pods had and had not ended, by the engine's own log."""
-    at_s = (story.injected_s or 0.0) + facts.run["started_monotonic_ns"] / 1e9
-    for line in facts.truth:
-        if line["pod"] not in story.pods or not line["received_s"] <= at_s < line["end_s"]:
-            continue
-        if _later(line.get("admitted_s"), at_s):
-            yield "queued"
-        else:
-            yield "prefill" if _later(line.get("first_token_s"), at_s) else "decode"
+def _by_truth(facts: Facts, story: FaultStory, *, at_s: float) -> InFlight:
+    """Stages of the requests that engines on the pods had and had not ended, by their own logs."""
+    then_s = at_s + facts.run["started_monotonic_ns"] / 1e9
+    had = pc.and_(
+        pc.is_in(facts.truth["pod"], pa.array(sorted(story.pods), pa.string())),
+        pc.and_(pc.less_equal(facts.truth["received_s"], then_s), pc.greater(facts.truth["end_s"], then_s)),
+    )
+    lines = facts.truth.filter(had)
+    # What did not come has no time, and no comparison with that holds.
+    admitted, begun = (lines[name].to_numpy() <= then_s for name in ("admitted_s", "first_token_s"))
+    return InFlight(
+        queued=int((~admitted).sum()),
+        prefill=int((admitted & ~begun).sum()),
+        decode=int((admitted & begun).sum()),
+    )
 
 
-def _by_rows(fates: Fates, story: FaultStory) -> Iterator[Stage]:
-    """Stage of each request that the client had sent to the pods and not seen the end of."""
-    at_s = story.injected_s or 0.0
-    open_then = (fates.sent_s <= at_s) & (at_s < fates.end_s) & np.isin(fates.pod, list(story.pods))
-    for first_token_s in fates.first_token_s[open_then]:
-        yield "decode" if first_token_s <= at_s else "prefill"
-
-
-def _later(t_s: float | None, at_s: float) -> bool:
-    """Whether something had not happened yet."""
-    return t_s is None or t_s > at_s
+def _by_rows(fates: Fates, rows: Places, *, at_s: float) -> InFlight:
+    """Stages of some requests, by what the client had seen of their answers."""
+    decode = int((fates.first_token_s[rows] <= at_s).sum())
+    return InFlight(prefill=len(rows) - decode, decode=decode)

@@ -9,10 +9,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sealegs.facts import Facts, FaultStory, mark_s
+from sealegs.fates import HOLE, REQUEST_IDS_MAX, TRUNCATED, Fates
 from sealegs.in_flight import InFlight
-from sealegs.slo import HOLE, REQUEST_IDS_MAX, TRUNCATED, Fates
 from sealegs.stats import Decision
 
 GRANTED = (200, 201)
@@ -144,9 +146,10 @@ def _seen(facts: Facts, outcomes: Collection[str]) -> dict[str, str]:
 
     Rows and not fates: what was seen is a counter-example, though its request has two rows or no plan.
     """
-    columns = (facts.requests.column(name).to_pylist() for name in ("intended_s", "request_id", "outcome"))
-    rows = [row for row in zip(*columns, strict=True) if row[2] in outcomes]
-    return {str(request_id): str(outcome) for _, request_id, outcome in sorted(rows)}
+    found = facts.requests.filter(pc.is_in(facts.requests["outcome"], pa.array(outcomes, pa.string())))
+    columns = (found.column(name).to_pylist() for name in ("intended_s", "request_id", "outcome"))
+    rows = sorted(zip(*columns, strict=True), key=lambda row: (row[0] or 0.0, str(row[1])))
+    return {str(request_id): str(outcome) for _, request_id, outcome in rows}
 
 
 def _lost(fates: Fates) -> str:

@@ -1,41 +1,40 @@
 """Judging a run folder: read what is there, decide, write ``verdict.json``. Needs no cluster and no clock."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sealegs import evidence, mesh, tables
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts
+from sealegs.record_shape import IDENTITY, IDENTITY_KNOWN, SUMMARY, fits, is_sample, is_timeline
 from sealegs.scenario import load_scenario
+from sealegs.truth import read_truth
 from sealegs.verdict import Verdict, decide
 from sealegs.workload import ANSWERED
 
-TRUTH_PREFIX = b'{"truth":1'
-# What judgement reads of each kind of timeline record, without which a line counts as torn.
-TIMELINE_KEYS = {
-    "phase": {"name"},
-    "fault": {"state"},
-    "pod": {"name"},
-    "pdb": {"app", "current_healthy", "desired_healthy"},
-    "node": {"name"},
-}
-RUN_KEYS = {"run_id", "scenario", "started_monotonic_ns"}
-TRUTH_KEYS = {"request_id", "pod", "received_s", "end_s", "tokens"}
+# Several processes stamp what they write before they write it, and may be kept from running in between.
+BACK_S_MAX = 5.0
 
 
 def judge(run_dir: Path) -> Verdict:
     """Judge the evidence in a run folder and write its ``verdict.json``: same evidence, same bytes.
 
     Raises:
-        ScenarioError: the folder holds no readable ``run.json`` or ``scenario.toml``: it is not a run.
+        ScenarioError: the folder holds no readable ``run.json`` or ``scenario.toml``: it is not a run. Or the
+            verdict cannot be written into it.
     """
     verdict = decide(read_facts(run_dir))
-    evidence.write_json(run_dir / "verdict.json", verdict.document)
+    path = run_dir / "verdict.json"
+    try:
+        evidence.write_json(path, verdict.document)
+    except OSError as error:
+        raise ScenarioError([f"{path}:1: cannot be written: {error.strerror}"]) from error
     return verdict
 
 
@@ -45,22 +44,19 @@ def read_facts(run_dir: Path) -> Facts:
     Raises:
         ScenarioError: as `judge`.
     """
-    run = evidence.read_json(run_dir / "run.json")
-    if run is None or not run.keys() >= RUN_KEYS:
-        raise ScenarioError(
-            [f"{run_dir / 'run.json'}:1: absent or without {', '.join(sorted(RUN_KEYS))}: not a run's folder"]
-        )
+    # Arrow's own allocator keeps what it once had: a third of the memory that a long run takes.
+    pa.set_memory_pool(pa.system_memory_pool())
+    run = _identity(run_dir / "run.json")
+    if not (run_dir / "scenario.toml").is_file():
+        raise ScenarioError([f"{run_dir / 'scenario.toml'}:1: absent or no file: not a run's folder"])
     scenario = load_scenario(run_dir / "scenario.toml", name=run["scenario"], files_exist=False)
-    timeline, timeline_torn = _records(run_dir / "timeline.jsonl", is_whole=_is_whole)
-    samples, samples_torn = _records(run_dir / "samples.jsonl", is_whole=lambda _: True)
+    timeline, timeline_damage = _records(run_dir / "timeline.jsonl", is_whole=is_timeline)
+    samples, samples_damage = _records(run_dir / "samples.jsonl", is_whole=is_sample)
+    summary, summary_damage = _summary(run_dir / "load-summary.json")
     schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
     requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
     attempts, attempts_damage = tables.read_table(run_dir, "attempts", tables.ATTEMPTS)
-    torn = {"timeline.jsonl": timeline_torn, "samples.jsonl": samples_torn}
-    damage = [
-        *(f"{count} torn line{'s' * (count > 1)} in {name}" for name, count in torn.items() if count),
-        *filter(None, (schedule_damage, requests_damage, attempts_damage)),
-    ]
+    truth, truth_damage = read_truth(_logs(run_dir, "*.log"))
     return Facts(
         run=run,
         scenario=scenario,
@@ -69,44 +65,70 @@ def read_facts(run_dir: Path) -> Facts:
         attempts=attempts,
         timeline=timeline,
         samples=samples,
-        truth=tuple(_truth(sorted((run_dir / "logs").glob("*.log")))),
-        mesh=tuple(_mesh(sorted((run_dir / "logs").glob(f"*{mesh.LOG}")), _lost(schedule, requests))),
-        load_summary=evidence.read_json(run_dir / "load-summary.json"),
-        damage=tuple(damage),
+        truth=truth,
+        mesh=tuple(_mesh(_logs(run_dir, f"*{mesh.LOG}"), _lost(schedule, requests))),
+        load_summary=summary,
+        damage=(
+            *timeline_damage,
+            *samples_damage,
+            *summary_damage,
+            *schedule_damage,
+            *requests_damage,
+            *attempts_damage,
+            *truth_damage,
+        ),
     )
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """What ``run.json`` says. ScenarioError when that is not which run it is, or is of a later version."""
+    run = evidence.read_json(path)
+    if run is None or not fits(run, needed=IDENTITY, known=IDENTITY_KNOWN):
+        raise ScenarioError(
+            [f"{path}:1: absent, damaged or without {', '.join(sorted(IDENTITY))}: not a run's folder"]
+        )
+    if (run.get("schema") or evidence.SCHEMA) > evidence.SCHEMA:
+        told = f"schema {run['schema']}, this one reads up to {evidence.SCHEMA}"
+        raise ScenarioError([f"{path}:1: written by a later sealegs: {told}"])
+    return run
+
+
+def _summary(path: Path) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """What load says of itself, if it can be read; and what is wrong with it in words."""
+    summary = evidence.read_json(path)
+    if summary is None:
+        return None, ()
+    return (summary, ()) if fits(summary, known=SUMMARY) else (None, (f"{path.name} is damaged",))
+
+
+def _logs(run_dir: Path, pattern: str) -> list[Path]:
+    """The logs of a kind, in the order of their names."""
+    return sorted(path for path in (run_dir / "logs").glob(pattern) if path.is_file())
 
 
 def _records(
     path: Path, *, is_whole: Callable[[Mapping[str, Any]], bool]
-) -> tuple[tuple[dict[str, Any], ...], int]:
-    """Records in time order, and how many lines were torn, or lacked a time or what else makes them whole."""
+) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """Records in time order, and in words which lines are torn, not what they should be, or there twice."""
     lines = evidence.read_lines(path)
-    whole = [one for one in lines.records if isinstance(one.get("t_s"), int | float) and is_whole(one)]
-    return tuple(sorted(whole, key=lambda one: one["t_s"])), lines.torn + len(lines.records) - len(whole)
-
-
-def _is_whole(record: Mapping[str, Any]) -> bool:
-    """Whether a timeline record has what judgement reads of its kind."""
-    return "kind" in record and record.keys() >= TIMELINE_KEYS.get(str(record["kind"]), set())
-
-
-def _truth(logs: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The engines' lines about requests, out of logs that hold other lines too."""
-    for log in logs:
-        lines = [line for line in log.read_bytes().splitlines() if line.startswith(TRUTH_PREFIX)]
-        try:
-            # Parsed in one call, which is half the cost of judging a run that is whole.
-            records = json.loads(b"[" + b",".join(lines) + b"]")
-        except ValueError:
-            records = [record for line in lines if (record := _parsed(line)) is not None]
-        yield from (record for record in records if record.keys() >= TRUTH_KEYS)
+    written = list(filter(is_whole, lines.records))
+    whole = sorted(written, key=lambda one: one["t_s"])
+    torn = lines.torn + len(lines.records) - len(whole)
+    damage = [f"{torn} torn line{'s' * (torn > 1)} in {path.name}"] if torn else []
+    # Clocks have microseconds, and a second process may write in the same one, but not the same.
+    if twice := sum(one == next_one for one, next_one in pairwise(whole)):
+        damage.append(f"{twice} line{'s' * (twice > 1)} of {path.name} stand there twice")
+    back_s = max((a["t_s"] - b["t_s"] for a, b in pairwise(written)), default=0.0)
+    if back_s > BACK_S_MAX:
+        damage.append(f"time goes back by {back_s:.1f} s in {path.name}")
+    return tuple(whole), tuple(damage)
 
 
 def _lost(schedule: pa.Table, requests: pa.Table) -> set[str]:
     """Requests that were planned and not answered."""
-    outcomes = zip(requests["request_id"].to_pylist(), requests["outcome"].to_pylist(), strict=True)
-    answered = {request_id for request_id, outcome in outcomes if outcome in ANSWERED}
-    return {str(request_id) for request_id in schedule["request_id"].to_pylist()} - answered
+    answered = requests.filter(pc.is_in(requests["outcome"], pa.array(ANSWERED)))["request_id"]
+    lost = pc.invert(pc.is_in(schedule["request_id"], answered.combine_chunks()))
+    return {str(one) for one in schedule["request_id"].filter(lost).to_pylist()}
 
 
 def _mesh(logs: Iterable[Path], request_ids: AbstractSet[str]) -> Iterator[mesh.Record]:
@@ -114,12 +136,3 @@ def _mesh(logs: Iterable[Path], request_ids: AbstractSet[str]) -> Iterator[mesh.
     for log in logs:
         with log.open("rb") as lines:
             yield from mesh.about(lines, request_ids)
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    """One line of a log; None when it is torn."""
-    try:
-        record: dict[str, Any] = json.loads(line)
-    except ValueError:
-        return None
-    return record

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -78,10 +79,9 @@ def about(lines: Iterable[bytes], request_ids: AbstractSet[str]) -> Iterator[Rec
 
     Lines about other requests are not parsed, which is what makes a long log cheap.
     """
-    wanted = {json.dumps(one)[1:-1].encode() for one in request_ids}
-    for line in lines:
-        if line[len(ID_AT) : line.find(b'"', len(ID_AT))] in wanted and (record := _parsed(line)):
-            yield record
+    wanted, at = {json.dumps(one)[1:-1].encode() for one in request_ids}, len(ID_AT)
+    theirs = (line for line in lines if line[at : line.find(b'"', at)] in wanted)
+    yield from filter(None, map(_parsed, theirs))
 
 
 def last_of(records: Iterable[Record], requests: pa.Table) -> dict[str, Record]:
@@ -126,7 +126,7 @@ def told(record: Record) -> str:
 def _parsed(line: bytes) -> Record:
     """The object that a line is; an empty one when it is none."""
     try:
-        record = json.loads(line) if line.startswith(b"{") else None
-    except ValueError:
+        record = orjson.loads(line) if line.startswith(b"{") else None
+    except orjson.JSONDecodeError:
         return {}
     return record if isinstance(record, dict) else {}

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sealegs.scenario import Recovery
-from sealegs.slo import Fates, Flags, ttft
+from sealegs.claim import Recovery
+from sealegs.fates import Fates, Flags
+from sealegs.slo import in_slices, ttft
 from sealegs.stats import Decision
 
 
@@ -42,14 +43,8 @@ def recovery_of(fates: Fates, asked: Recovery, *, injected_s: float | None) -> R
 
 def _slices(fates: Fates, asked: Recovery, *, injected_s: float) -> tuple[Flags, Flags]:
     """Which of the whole slices from injection to the last intended request were good, and which bad."""
-    due = fates.intended_s >= injected_s
-    until_s = float(fates.intended_s.max(initial=injected_s))
-    count = int((until_s - injected_s) // asked.slice_s)
-    edges = injected_s + asked.slice_s * np.arange(count + 1)
-    if not count:
-        return np.zeros(0, dtype=bool), np.zeros(0, dtype=bool)
-    requests, _ = np.histogram(fates.intended_s[due], edges)
-    fine, _ = np.histogram(fates.intended_s[due & ttft(fates, asked.ttft_limit_s)], edges)
+    fast = ttft(fates, asked.ttft_limit_s)
+    requests, fine = in_slices(fates.intended_s, fast, slice_s=asked.slice_s, from_s=injected_s)
     enough = fine >= asked.good_share * requests
     return np.asarray((requests > 0) & enough), np.asarray(~enough)
 

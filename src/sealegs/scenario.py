@@ -3,83 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from sealegs import workload
+from sealegs.claim import INVARIANTS, Budget, Expect, Objective, Phases, Recovery
 from sealegs.errors import ScenarioError
 from sealegs.stats import requests_min
 from sealegs.toml_shape import Choice, Document, KeyPath, Range, build, open_document
-from sealegs.workload import Count, Positive, Traffic
-
-PHASES = ("baseline", "fault", "recovery", "run")
-SLIS = ("success", "ttft")
-INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
-VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
+from sealegs.workload import Traffic
 
 Shape = TypeVar("Shape")
-Share: TypeAlias = Annotated[float, Range(above=0, below=1)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phases:
-    """Planned lengths. Load lasts exactly their sum; recovery begins when the fault is gone."""
-
-    warmup_s: Annotated[float, Range(least=0)]
-    baseline_s: Positive
-    fault_s_max: Positive
-    recovery_s: Positive
-
-    @property
-    def duration_s(self) -> float:
-        """How long load lasts."""
-        return self.warmup_s + self.baseline_s + self.fault_s_max + self.recovery_s
-
-    def longest_s(self, phase: str) -> float:
-        """The most time that requests of a phase can be due in; ``run`` is everything after warm-up."""
-        measured_s = self.baseline_s + self.fault_s_max + self.recovery_s
-        # A fault that ends early leaves its time to recovery.
-        recovery_s = self.fault_s_max + self.recovery_s
-        return {
-            "baseline": self.baseline_s,
-            "fault": self.fault_s_max,
-            "recovery": recovery_s,
-            "run": measured_s,
-        }[phase]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objective:
-    """At least `target` of the requests intended in `phase` are good: answered, and within any `limit_s`."""
-
-    name: str
-    sli: Annotated[str, Choice(SLIS)]
-    phase: Annotated[str, Choice(PHASES)]
-    limit_s: Positive | None = None
-    target: Share
-    confidence: Annotated[float, Range(least=0.5, below=1)] = 0.99
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recovery:
-    """Recovered: from here on every slice is good, beginning with `slices` of them in a row.
-
-    A slice of `slice_s` is good when at least `good_share` of its intended requests were answered, with their
-    first token within `ttft_limit_s`.
-    """
-
-    limit_s: Positive
-    ttft_limit_s: Positive
-    slice_s: Positive = 5.0
-    slices: Count = 3
-    good_share: Share = 0.95
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expect:
-    """How a run of this scenario must end; anything but PASS makes it a negative control."""
-
-    verdict: Annotated[str, Choice(VERDICTS)] = "PASS"
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +33,7 @@ class Scenario:
     objectives: tuple[Objective, ...]
     invariants: tuple[str, ...]
     recovery: Recovery | None
+    budget: Budget | None
     expect: Expect
 
 
@@ -129,7 +63,8 @@ class _File:
     objectives: tuple[Objective, ...]
     invariants: tuple[Annotated[str, Choice(INVARIANTS)], ...] = ()
     recovery: Recovery | None = None
-    expect: Expect = Expect()
+    budget: Budget | None = None
+    expect: Expect = field(default_factory=Expect)
 
 
 def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = True) -> Scenario:
@@ -163,6 +98,7 @@ def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = Tr
         objectives=file.objectives,
         invariants=file.invariants,
         recovery=file.recovery,
+        budget=file.budget,
         expect=file.expect,
     )
 
@@ -199,19 +135,36 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
         if (objective.sli == "success") != (objective.limit_s is None):
             need = "takes no limit_s" if objective.sli == "success" else "needs a limit_s"
             document.report((*at, "sli"), f"objective {objective.name!r}: sli {objective.sli!r} {need}")
+        if (objective.slice_s is None) != (objective.slice_share is None):
+            document.report((*at,), f"objective {objective.name!r}: slice_s and slice_share go together")
         if phases and traffic:
-            planned = phases.longest_s(objective.phase) * traffic.rate_rps_min
+            longest_s = phases.longest_s(objective.phase)
+            planned = longest_s / objective.slice_s if objective.slice_s else longest_s * traffic.rate_rps_min
             _check_decidable(objective, planned, document=document, at=at)
     if not entries and not keys.get("invariants"):
         document.report((), "claims nothing: give it an objective or an invariant")
     _check_experiment(keys, document=document)
-    recovery = _part(Recovery, keys, "recovery", quiet)
+    _check_after_fault(keys, phases, document=document, quiet=quiet)
+
+
+def _check_after_fault(
+    keys: Mapping[str, Any], phases: Phases | None, *, document: Document, quiet: Document
+) -> None:
+    """Note a recovery that has no room to be seen, and a budget that nothing could spend."""
+    recovery, budget = _part(Recovery, keys, "recovery", quiet), _part(Budget, keys, "budget", quiet)
     if recovery and phases and recovery.slice_s * recovery.slices > phases.recovery_s:
         needed_s = recovery.slice_s * recovery.slices
         document.report(
             ("recovery", "slices"),
             f"{recovery.slices} slices of {recovery.slice_s:g} s need {needed_s:g} s, "
             f"recovery has {phases.recovery_s:g} s",
+        )
+    window_s = phases.fault_s_max + phases.recovery_s if phases else 0.0
+    if budget and phases and window_s <= budget.spent_max * budget.budget_s:
+        document.report(
+            ("budget", "spent_max"),
+            f"{budget.spent_max:g} of a budget of {budget.budget_s:.0f} s cannot be spent in the "
+            f"{window_s:g} s of fault and recovery",
         )
 
 
@@ -253,7 +206,7 @@ def _check_decidable(objective: Objective, planned: float, *, document: Document
         document.report(
             (*at, "target"),
             f"objective {objective.name!r} cannot be decided: {objective.target:g} at confidence "
-            f"{objective.confidence:g} needs {needed} requests, "
+            f"{objective.confidence:g} needs {needed} {'slices' if objective.slice_s else 'requests'}, "
             f"phase {objective.phase!r} has about {planned:.0f}",
         )
 

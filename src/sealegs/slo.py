@@ -1,9 +1,7 @@
-"""From rows to counts: what became of every intended request, and how many were good for each objective.
+"""From fates to decisions: how many requests were good for each objective, and what follows.
 
-The eligible requests of a phase are those whose intended time lies in it. What was never sent, failed, or
-left no row is eligible and bad, and latency counts from the intended time: no slowness hides in late sends.
-A turn of a session that had to wait for the answer before it is intended when its user had read that answer
-and thought: that is the time its row gives, and `moved_s_max` says how far rows are from what they may say.
+The eligible requests of a phase are those that it answers for. What was never sent, failed, or left no row is
+eligible and bad.
 """
 
 from collections import Counter
@@ -12,85 +10,30 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
-import pyarrow as pa
 
 from sealegs import correlation, stats
+from sealegs.claim import Objective
 from sealegs.facts import Interval
-from sealegs.scenario import Objective
-from sealegs.workload import ANSWERED
+from sealegs.fates import NEVER_SENT, Fates, Flags, Floats
 
-HOLE = "hole"
-NEVER_SENT = (HOLE, "cap_refused", "never_sent")
-# The client saw the answer begin and not end as it should.
-TRUNCATED = ("cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event")
-# What of a request's row judgement looks at.
-SEEN = ("intended_s", "outcome", "sent_s", "first_token_s", "end_s", "tokens_received", "pod")
-# From an answer's end to the next turn's time the client needs its own moment.
-TURN_SLACK_S = 0.05
-MEASURED = ("baseline", "fault", "recovery")
-REQUEST_IDS_MAX = 20
-
-Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Words = npt.NDArray[np.object_]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fates:
-    """What became of each intended request: parallel arrays, in the order of the intended times.
-
-    Times that were not reached are NaN, `outcome` of a request that left no row is ``hole``, and `phase` is
-    empty when no phase holds the intended time. `twice` and `unknown` count rows beyond a request's first and
-    rows of requests that nobody planned; `moved_s_max` is the largest disagreement about an intended time.
-    `sent_s` is of the first attempt, and `turn` counts from 0 in a session.
-    """
-
-    request_id: Words
-    intended_s: Floats
-    turn: Floats
-    phase: Words
-    outcome: Words
-    sent_s: Floats
-    first_token_s: Floats
-    end_s: Floats
-    tokens_received: Floats
-    pod: Words
-    twice: int
-    unknown: int
-    moved_s_max: float
-
-    @property
-    def ok(self) -> Flags:
-        """Requests that were answered right, and whole unless the client hung up as planned."""
-        return np.isin(self.outcome, ANSWERED)
-
-    @property
-    def ttft_s(self) -> Floats:
-        """Time to first token from the intended time; NaN where none came."""
-        return self.first_token_s - self.intended_s
-
-    def within(self, phase: str) -> Flags:
-        """Requests of a phase; ``run`` is everything after warm-up."""
-        return np.isin(self.phase, MEASURED if phase == "run" else (phase,))
-
-    def ids(self, chosen: Flags, *, most: int = REQUEST_IDS_MAX) -> tuple[str, ...]:
-        """Ids of the first of the chosen requests."""
-        return tuple(str(one) for one in self.request_id[chosen][:most])
+Counts = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveResult:
     """One objective decided. The bounds are of the share of good requests, each side at the confidence.
 
-    `effective_n` is how many independent requests the n are worth, and `why` says for what an INCONCLUSIVE is
-    one: see `sealegs.correlation`.
+    Where the objective has slices, `n` and `bad` count these, and the shares are theirs. `effective_n` is how
+    many independent ones the n are worth, and `why` says for what an INCONCLUSIVE is one: see
+    `sealegs.correlation`.
     """
 
     name: str
     sli: str
     phase: str
     limit_s: float | None
+    slice_s: float | None
+    slice_share: float | None
     target: float
     confidence: float
     n: int
@@ -118,108 +61,67 @@ class PhaseCounts:
     outcomes: dict[str, int]
 
 
-def fates_of(schedule: pa.Table, requests: pa.Table, phases: Sequence[Interval]) -> Fates:
-    """Join what was planned with what was seen."""
-    planned = (
-        schedule.select(["request_id", "intended_s", "session", "turn", "think_s"])
-        .to_pandas()
-        .drop_duplicates("request_id")
-    )
-    rows = requests.select(["request_id", *SEEN]).to_pandas()
-    once = rows.drop_duplicates("request_id")
-    joined = planned.merge(once, on="request_id", how="left", suffixes=("_planned", ""))
-    joined["outcome"] = joined["outcome"].astype(object).fillna(HOLE)
-    may_s = _may_be_due_s(joined)
-    moved_s_max = _moved_s_max(joined, may_s)
-    waited = ~np.isnan(may_s) & joined["intended_s"].notna()
-    joined["intended_s"] = joined["intended_s"].where(waited, joined["intended_s_planned"])
-    joined = joined.sort_values(["intended_s", "request_id"], kind="stable")
-    intended_s = joined["intended_s"].to_numpy(float)
-    return Fates(
-        request_id=joined["request_id"].to_numpy(object),
-        intended_s=intended_s,
-        turn=joined["turn"].fillna(0).to_numpy(float),
-        phase=_phase_at(intended_s, phases),
-        outcome=joined["outcome"].to_numpy(object),
-        sent_s=joined["sent_s"].to_numpy(float),
-        first_token_s=joined["first_token_s"].to_numpy(float),
-        end_s=joined["end_s"].to_numpy(float),
-        tokens_received=joined["tokens_received"].to_numpy(float),
-        pod=joined["pod"].astype(object).fillna("").to_numpy(object),
-        twice=len(rows) - len(once),
-        unknown=int((~once["request_id"].isin(planned["request_id"])).sum()),
-        moved_s_max=moved_s_max,
-    )
-
-
-def _may_be_due_s(joined: pd.DataFrame) -> Floats:
-    """When each turn that follows another may be due: as planned, or a think time after the end before it.
-
-    NaN of first turns, and of those whose predecessor left no row. One that was not sent ended when it was
-    due.
-    """
-    before = joined.assign(turn=joined["turn"] + 1, over_s=joined["end_s"].fillna(joined["intended_s"]))
-    before = before.dropna(subset=["session", "turn", "over_s"])[["session", "turn", "over_s"]]
-    over_s = joined[["session", "turn"]].merge(
-        before.drop_duplicates(["session", "turn"]), on=["session", "turn"], how="left"
-    )["over_s"]
-    ready_s = over_s.to_numpy(float) + joined["think_s"].to_numpy(float)
-    return np.where(np.isnan(ready_s), np.nan, np.fmax(ready_s, joined["intended_s_planned"].to_numpy(float)))
-
-
-def _moved_s_max(joined: pd.DataFrame, may_s: Floats) -> float:
-    """The largest disagreement of a row's intended time: with the plan, or of a later turn with its time."""
-    said_s = joined["intended_s"].to_numpy(float)
-    from_plan_s = np.abs(said_s - joined["intended_s_planned"].to_numpy(float))
-    from_turn_s = np.fmax(may_s - said_s, said_s - may_s - TURN_SLACK_S)
-    moved_s = np.where(np.isnan(may_s) | (joined["outcome"] == "never_sent"), from_plan_s, from_turn_s)
-    return max(0.0, float(np.nanmax(moved_s, initial=0.0)))
-
-
-def _phase_at(t_s: Floats, phases: Sequence[Interval]) -> Words:
-    """Name of the phase that holds each moment."""
-    names = np.full(len(t_s), "", dtype=object)
-    for phase in phases:
-        end_s = np.inf if phase.end_s is None else phase.end_s
-        names[(t_s >= phase.start_s) & (t_s < end_s)] = phase.name
-    return names
-
-
-def success(fates: Fates, _limit_s: float | None) -> Flags:
+def success(fates: Fates, _limit_s: float) -> Flags:
     """Good: answered whole and right."""
     return fates.ok
 
 
-def ttft(fates: Fates, limit_s: float | None) -> Flags:
+def ttft(fates: Fates, limit_s: float) -> Flags:
     """Good: answered whole and right, the first token within the limit of the intended time."""
     # A comparison with NaN is false: no first token is a bad one.
-    return fates.ok & (fates.ttft_s <= (np.inf if limit_s is None else limit_s))
+    return fates.ok & (fates.ttft_s <= limit_s)
 
 
-INDICATORS = {"success": success, "ttft": ttft}
+def tpot(fates: Fates, limit_s: float) -> Flags:
+    """Good: answered whole and right, at a mean pace within the limit; a single token has no pace to miss."""
+    return fates.ok & ~(fates.tpot_s > limit_s)
+
+
+def gap(fates: Fates, limit_s: float) -> Flags:
+    """Good: answered whole and right, and the answer never stood still for longer than the limit."""
+    return fates.ok & ~(fates.gap_s_max > limit_s)
+
+
+def e2e(fates: Fates, limit_s: float) -> Flags:
+    """Good: answered whole and right, the end within the limit of the intended time."""
+    return fates.ok & (fates.e2e_s <= limit_s)
+
+
+INDICATORS = {"success": success, "ttft": ttft, "tpot": tpot, "gap": gap, "e2e": e2e}
 
 
 def decide(fates: Fates, objective: Objective, *, struck: bool = False) -> ObjectiveResult:
-    """Count an objective's eligible and bad requests and apply the rule of `sealegs.correlation`.
+    """Count an objective's eligible and bad requests, or slices, and apply the rule of `sealegs.correlation`.
 
     `struck` says that the run's fault was injected: every phase but the baseline is disturbed then.
     """
     eligible = fates.within(objective.phase)
-    wrong = eligible & ~INDICATORS[objective.sli](fates, objective.limit_s)
-    n, bad = int(eligible.sum()), int(wrong.sum())
-    bounds = stats.good_share_bounds(n=n, bad=bad, confidence=objective.confidence)
+    limit_s = np.inf if objective.limit_s is None else objective.limit_s
+    wrong = eligible & ~INDICATORS[objective.sli](fates, limit_s)
     # The fates, and with them the flags, are in the order of intended time.
+    good = ~wrong[eligible]
+    at_half = None
+    if objective.slice_s is not None and objective.slice_share is not None:
+        requests, fine = in_slices(fates.intended_s[eligible], good, slice_s=objective.slice_s)
+        good = (fine >= objective.slice_share * requests)[requests > 0]
+    elif objective.limit_s is not None:
+        at_half = INDICATORS[objective.sli](fates, limit_s / 2)[eligible]
+    n, bad = len(good), int((~good).sum())
+    bounds = stats.good_share_bounds(n=n, bad=bad, confidence=objective.confidence)
     decided = correlation.guarded(
-        ~wrong[eligible],
+        good,
         target=objective.target,
         confidence=objective.confidence,
         disturbed=struck and objective.phase != "baseline",
+        at_half=at_half,
     )
     return ObjectiveResult(
         name=objective.name,
         sli=objective.sli,
         phase=objective.phase,
         limit_s=objective.limit_s,
+        slice_s=objective.slice_s,
+        slice_share=objective.slice_share,
         target=objective.target,
         confidence=objective.confidence,
         n=n,
@@ -230,9 +132,31 @@ def decide(fates: Fates, objective: Objective, *, struck: bool = False) -> Objec
         bound_high=round(bounds.high, 6),
         verdict=decided.verdict,
         why=decided.why,
-        more_needed=stats.more_needed(n=n, bad=bad, target=objective.target, confidence=objective.confidence),
+        more_needed=stats.more_needed(
+            n=n,
+            bad=correlation.reckoned(bad),
+            target=objective.target,
+            confidence=objective.confidence,
+        ),
         request_ids=fates.ids(wrong),
     )
+
+
+def in_slices(
+    intended_s: Floats, good: Flags, *, slice_s: float, from_s: float | None = None
+) -> tuple[Counts, Counts]:
+    """How many requests fell due in each slice, and how many of them were good.
+
+    Whole slices only, from `from_s`, or else from the first request, to the last request.
+    """
+    start_s = float(intended_s.min(initial=np.inf)) if from_s is None else from_s
+    until_s = float(intended_s.max(initial=-np.inf))
+    # A slice is whole although a sum of floats falls short of its end by their rounding.
+    count = int((until_s - start_s) / slice_s + 1e-9) if until_s > start_s else 0
+    edges = start_s + slice_s * np.arange(count + 1)
+    if not count:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    return np.histogram(intended_s, edges)[0], np.histogram(intended_s[good], edges)[0]
 
 
 def phase_counts(fates: Fates, phases: Sequence[Interval]) -> tuple[PhaseCounts, ...]:

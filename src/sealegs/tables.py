@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sealegs.evidence import read_lines
+from sealegs.record_shape import TIME_S_MAX
 
 
 def _schema(**columns: pa.DataType) -> pa.Schema:
@@ -63,7 +65,22 @@ ATTEMPTS = _schema(
     tokens_received=pa.int32(),
     pod=pa.string(),
 )
+# What judgement looks at of the engines' lines about requests; times of theirs, on their clocks.
+TRUTH = _schema(
+    request_id=pa.string(),
+    pod=pa.string(),
+    wall_s=pa.float64(),
+    received_s=pa.float64(),
+    admitted_s=pa.float64(),
+    first_token_s=pa.float64(),
+    end_s=pa.float64(),
+    tokens=pa.int64(),
+    finish=pa.string(),
+    phase_at_end=pa.string(),
+)
 CHUNKS = _schema(request_id=pa.string(), t_us=pa.list_(pa.int64()))
+# What every row has, of whatever table that has it.
+ALWAYS = ("request_id", "intended_s", "outcome")
 TABLES = {"requests": REQUESTS, "chunks": CHUNKS, "attempts": ATTEMPTS}
 
 
@@ -90,24 +107,53 @@ def close_tables(run_dir: Path) -> None:
             lines.unlink()
 
 
-def read_table(run_dir: Path, name: str, schema: pa.Schema) -> tuple[pa.Table, str | None]:
-    """A table of a run, from Parquet or else from lines, and in words what of it could not be read."""
+def read_table(run_dir: Path, name: str, schema: pa.Schema) -> tuple[pa.Table, tuple[str, ...]]:
+    """A table of a run, from Parquet or else from lines, and in words what of it cannot be used."""
     parquet = run_dir / f"{name}.parquet"
     lines = run_dir / f"{name}.jsonl"
     if parquet.exists():
         try:
-            return pq.read_table(parquet).select(schema.names).cast(schema), None
-        except (pa.ArrowException, KeyError, OSError) as error:
-            return schema.empty_table(), f"{parquet.name} cannot be read: {str(error).splitlines()[0]}"
+            with pq.ParquetFile(parquet) as file:
+                table = file.read(columns=schema.names).select(schema.names).cast(schema)
+            # Nothing before this has looked whether texts are any.
+            table.validate(full=True)
+        except (pa.ArrowException, KeyError, OSError, UnicodeDecodeError) as error:
+            why, *_ = str(error).splitlines() or [type(error).__name__]
+            return schema.empty_table(), (f"{parquet.name} cannot be read: {why}",)
+        return _sane(table.combine_chunks(), parquet.name)
     if not lines.exists():
-        return schema.empty_table(), f"no {parquet.name}"
+        return schema.empty_table(), (f"no {parquet.name}",)
     read = read_lines(lines)
-    table, misfits = _table_of(read.records, schema)
+    table, misfits = table_of(read.records, schema)
+    table, damage = _sane(table, lines.name)
     torn = read.torn + misfits
-    return table, f"{torn} torn line{'s' * (torn > 1)} in {lines.name}" if torn else None
+    return table, (*((f"{torn} torn line{'s' * (torn > 1)} in {lines.name}",) if torn else ()), *damage)
 
 
-def _table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> tuple[pa.Table, int]:
+def _sane(table: pa.Table, name: str) -> tuple[pa.Table, tuple[str, ...]]:
+    """A table without what cannot be, and in words how much of that it had.
+
+    That is a time that no run's clock shows, a negative count, and a row without what every row has.
+    """
+    wrong = 0
+    for index, field in enumerate(table.schema):
+        values = table.column(index)
+        if field.name in ALWAYS and values.null_count:
+            wrong += values.null_count
+            table = table.filter(pc.is_valid(values))
+            values = table.column(index)
+        if not pa.types.is_floating(field.type) and not pa.types.is_integer(field.type):
+            continue
+        # Of NaN neither comparison holds.
+        numbers = values.to_numpy()
+        sane = (numbers >= 0) & (numbers <= TIME_S_MAX)
+        if bad := len(table) - values.null_count - int(sane.sum()):
+            wrong += bad
+            table = table.set_column(index, field, pc.if_else(pa.array(sane), values, None))
+    return table, (f"{wrong} value{'s' * (wrong > 1)} in {name} cannot be",) if wrong else ()
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> tuple[pa.Table, int]:
     """Rows as a table, and how many did not fit it."""
     try:
         return pa.Table.from_pylist(list(rows), schema=schema), 0

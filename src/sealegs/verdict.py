@@ -7,16 +7,21 @@ from typing import Any, Literal
 import numpy as np
 
 from sealegs import slo
+from sealegs.budget import BudgetResult, budget_of
+from sealegs.claim import Expect
 from sealegs.cost import cost_of
 from sealegs.facts import Facts, FaultStory, fault_story, intervals
+from sealegs.fates import HOLE, NEVER_SENT, TRUNCATED, Fates, fates_of
 from sealegs.in_flight import InFlight, in_flight_at
 from sealegs.invariants import INVARIANTS, InvariantResult, Situation, evictions
+from sealegs.ladder import Rung, ladder_of
+from sealegs.losses import Losses, cause_of, losses_of
+from sealegs.percentiles import Percentile, percentiles_of
 from sealegs.recovery import RecoveryResult, recovery_of
-from sealegs.scenario import Expect
-from sealegs.slo import Fates, ObjectiveResult, PhaseCounts
+from sealegs.slo import ObjectiveResult, PhaseCounts
 from sealegs.validity import Check, check_all
 
-SCHEMA = 1
+SCHEMA = 2
 Word = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
 EXIT_CODES: dict[Word, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "INVALID": 3}
 
@@ -40,6 +45,7 @@ class FaultSummary:
     undone_s: float | None
     gone_s: float | None
     in_flight_at_injection: InFlight
+    ladder: tuple[Rung, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,9 @@ class Verdict:
     objectives: tuple[ObjectiveResult, ...]
     invariants: tuple[InvariantResult, ...]
     recovery: RecoveryResult | None
+    budget: BudgetResult | None
+    losses: Losses
+    percentiles: tuple[Percentile, ...]
     phases: tuple[PhaseCounts, ...]
     counts: dict[str, int]
     fault: FaultSummary | None
@@ -74,7 +83,7 @@ class Verdict:
 def decide(facts: Facts) -> Verdict:
     """Judge one run."""
     phases = intervals(facts)
-    fates = slo.fates_of(facts.schedule, facts.requests, phases)
+    fates = fates_of(facts)
     story = fault_story(facts)
     in_flight = in_flight_at(facts, fates, story) if story else InFlight()
     struck = story is not None and story.injected_s is not None
@@ -83,8 +92,13 @@ def decide(facts: Facts) -> Verdict:
     invariants = tuple(INVARIANTS[name](situation) for name in facts.scenario.invariants)
     asked = facts.scenario.recovery
     recovery = recovery_of(fates, asked, injected_s=story.injected_s if story else None) if asked else None
+    causes = cause_of(facts, fates, story)
+    spending = facts.scenario.budget
+    budget = budget_of(fates, spending, phases, until_s=facts.seen_until_s) if spending else None
+    recovered_s = recovery.recovery_s if recovery else None
+    ladder = ladder_of(facts, fates, story, causes=causes, recovered_s=recovered_s) if story else ()
     checks = check_all(facts, fates, story, objectives)
-    word, reasons = conclude(checks, objectives, invariants, recovery)
+    word, reasons = conclude(checks, objectives, invariants, recovery, budget)
     return Verdict(
         schema=SCHEMA,
         run_id=facts.run["run_id"],
@@ -96,9 +110,12 @@ def decide(facts: Facts) -> Verdict:
         objectives=objectives,
         invariants=invariants,
         recovery=recovery,
+        budget=budget,
+        losses=losses_of(fates, causes),
+        percentiles=percentiles_of(fates, phases),
         phases=slo.phase_counts(fates, phases),
         counts=_counts(facts, fates),
-        fault=_summary(story, in_flight) if story else None,
+        fault=_summary(story, in_flight, ladder) if story else None,
     )
 
 
@@ -107,17 +124,19 @@ def conclude(
     objectives: tuple[ObjectiveResult, ...],
     invariants: tuple[InvariantResult, ...],
     recovery: RecoveryResult | None,
+    budget: BudgetResult | None = None,
 ) -> tuple[Word, tuple[str, ...]]:
     """One word for a run and why: any FAIL, else INVALID, else any INCONCLUSIVE, else PASS.
 
-    Evidence that cannot be trusted silences objectives and recovery, never an invariant: a counter-example
-    stays one. Claiming nothing proves nothing.
+    Evidence that cannot be trusted silences objectives, recovery and budget, never an invariant: a
+    counter-example stays one. Claiming nothing proves nothing.
     """
     distrusted = [check.detail for check in checks if not check.ok]
     claims = [(one.verdict, _told(one)) for one in invariants]
     if not distrusted:
         claims += [(one.verdict, _told_objective(one)) for one in objectives]
         claims += [(recovery.verdict, f"recovery: {recovery.detail}")] if recovery else []
+        claims += [(budget.verdict, f"budget: {budget.detail}")] if budget else []
     refuted = [text for verdict, text in claims if verdict == "FAIL"]
     undecided = [text for verdict, text in claims if verdict == "INCONCLUSIVE"]
     reasons = (*refuted, *distrusted, *undecided)
@@ -144,13 +163,14 @@ def _told(result: InvariantResult) -> str:
 
 def _told_objective(result: ObjectiveResult) -> str:
     """An objective's result in one line."""
+    what = "requests" if result.slice_s is None else f"slices of {result.slice_s:g} s"
     text = f"{result.name}: {result.bad:,} bad of {result.n:,}, target {result.target:g}"
     if result.verdict == "FAIL":
         return f"{text}: {', '.join(result.request_ids)}"
     if result.why == "correlated":
-        return f"{text}; clumped: worth about {result.effective_n:,} independent requests"
+        return f"{text}; clumped: worth about {result.effective_n:,} independent {what}"
     return (
-        f"{text}; {result.more_needed:,} more good requests would have decided it"
+        f"{text}; {result.more_needed:,} more good {what} would have decided it"
         if result.more_needed
         else text
     )
@@ -158,7 +178,7 @@ def _told_objective(result: ObjectiveResult) -> str:
 
 def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
     """The run in whole numbers."""
-    sent = ~np.isin(fates.outcome, slo.NEVER_SENT)
+    sent = ~np.isin(fates.outcome, NEVER_SENT)
     cost = cost_of(facts.requests, facts.attempts)
     granted, refused = evictions(facts, apps={str(record["app"]) for record in facts.of_kind("pdb")})
     return {
@@ -168,8 +188,8 @@ def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
         "never_sent": int((fates.outcome == "never_sent").sum()),
         "finished": int((sent & ~np.isnan(fates.end_s)).sum()),
         "ok": int(fates.ok.sum()),
-        "holes": int((fates.outcome == slo.HOLE).sum()),
-        "truncated": int(np.isin(fates.outcome, slo.TRUNCATED).sum()),
+        "holes": int((fates.outcome == HOLE).sum()),
+        "truncated": int(np.isin(fates.outcome, TRUNCATED).sum()),
         "attempts": cost.attempts,
         "retried": cost.retried,
         "tokens_received": cost.tokens_received,
@@ -180,7 +200,7 @@ def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
     }
 
 
-def _summary(story: FaultStory, in_flight: InFlight) -> FaultSummary:
+def _summary(story: FaultStory, in_flight: InFlight, ladder: tuple[Rung, ...]) -> FaultSummary:
     """The fault's part of the verdict."""
     return FaultSummary(
         fault=story.fault,
@@ -190,4 +210,5 @@ def _summary(story: FaultStory, in_flight: InFlight) -> FaultSummary:
         undone_s=story.undone_s,
         gone_s=story.gone_s,
         in_flight_at_injection=in_flight,
+        ladder=ladder,
     )

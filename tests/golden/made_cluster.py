@@ -1,7 +1,7 @@
 """What the cluster of a made-up run did: its timeline, and one look at it a second."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.golden.case import (
@@ -40,15 +40,22 @@ def timeline_of(case: Case) -> Iterator[dict[str, Any]]:
         yield _pod(2.0, pod, node=node, ready=True, event="added")
     for app, healthy in (("llm-inference", 3), ("llm-api", 2)):
         yield _budget(2.0, app, healthy=healthy, expected=healthy)
+    yield _endpoints(2.0, PODS)
     if not case.lands:
         return
+    left = [pod for pod in PODS if pod != VICTIM]
     eviction: dict[str, Any] = {"kind": "eviction", "pod": VICTIM, "uid": "uid-b", "pdb": "llm-inference"}
     yield {"t_s": INJECTED_S + 0.05, **eviction, "status": 429, "message": "would violate the budget"}
     yield {"t_s": INJECTED_S + 0.15, **eviction, "status": 201, "message": ""}
     yield _pod(INJECTED_S + 0.2, VICTIM, node=NODES[1], ready=True, reason="EvictionByEvictionAPI")
     yield _pod(INJECTED_S + 1.4, VICTIM, node=NODES[1], ready=False, event="deleted")
-    yield _pod(INJECTED_S + 0.4, REPLACEMENT, node=NODES[2], ready=False, event="added")
+    yield _endpoints(INJECTED_S + 0.25, left)
+    starting: dict[str, Any] = {"node": NODES[2], "ready": False, "started": False}
+    yield _pod(INJECTED_S + 0.4, REPLACEMENT, **starting, phase="Pending", event="added")
+    yield _pod(INJECTED_S + 2.0, REPLACEMENT, **starting)
+    yield _pod(READY_AGAIN_S - 0.5, REPLACEMENT, node=NODES[2], ready=False)
     yield _pod(READY_AGAIN_S, REPLACEMENT, node=NODES[2], ready=True)
+    yield _endpoints(READY_AGAIN_S + 0.1, [*left, REPLACEMENT])
     yield _budget(INJECTED_S + 0.2, "llm-inference", healthy=2, expected=3)
     yield _budget(READY_AGAIN_S, "llm-inference", healthy=3, expected=3)
     switched: dict[str, Any] = {"kind": "node", "name": NODES[1], "ready": True, "gpus_allocatable": 2}
@@ -57,12 +64,31 @@ def timeline_of(case: Case) -> Iterator[dict[str, Any]]:
 
 
 def _pod(
-    t_s: float, name: str, *, node: str, ready: bool, event: str = "modified", reason: str | None = None
+    t_s: float,
+    name: str,
+    *,
+    node: str,
+    ready: bool,
+    started: bool = True,
+    phase: str = "Running",
+    event: str = "modified",
+    reason: str | None = None,
 ) -> dict[str, Any]:
     """One change of a pod."""
     who = {"kind": "pod", "name": name, "uid": f"uid-{name[-1]}", "app": "llm-inference", "node": node}
-    state = {"phase": "Running", "ready": ready, "deleting": reason is not None}
-    return {"t_s": t_s, **who, **state, "event": event, "reason": reason}
+    state = {"phase": phase, "ready": ready, "deleting": reason is not None, "event": event, "reason": reason}
+    return {"t_s": t_s, **who, **state, "started": started, "restarts": 0, "killed": None}
+
+
+def _endpoints(t_s: float, pods: Iterable[str]) -> dict[str, Any]:
+    """The pods that a service sends requests to."""
+    return {
+        "t_s": t_s,
+        "kind": "endpoints",
+        "name": "llm-inference",
+        "ready": sorted(pods),
+        "terminating": [],
+    }
 
 
 def _budget(t_s: float, app: str, *, healthy: int, expected: int) -> dict[str, Any]:

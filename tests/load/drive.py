@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from sealegs.arrivals import Arrivals
+from sealegs.claim import Expect, Phases
 from sealegs.evidence import read_lines
-from sealegs.scenario import Expect, Phases, Scenario
+from sealegs.scenario import Scenario
 from sealegs.tables import SCHEDULE
 from sealegs.traffic import load
 from sealegs.traffic.order import END_S
@@ -176,5 +177,6 @@ def scenario_of(**traffic: Any) -> Scenario:  # noqa: ANN401  any key of the tab
         objectives=(),
         invariants=(),
         recovery=None,
+        budget=None,
         expect=Expect(),
     )

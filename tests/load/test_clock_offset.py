@@ -11,8 +11,8 @@ from tests.load.drive import END_LIMIT_S, driving
 from tests.load.test_engine import engine, truth_of
 
 from sealegs.facts import Interval
-from sealegs.slo import fates_of
-from sealegs.tables import REQUESTS
+from sealegs.fates import join
+from sealegs.tables import REQUESTS, TRUTH
 from sealegs.validity.clocks import OFFSET_S_MAX, offsets
 
 pytestmark = pytest.mark.load
@@ -30,7 +30,7 @@ def test_on_one_machine_the_offset_is_none(tmp_path: Path) -> None:
         made_facts("pass"),
         schedule=pq.read_table(drive.run_dir / "schedule.parquet"),
         requests=pa.Table.from_pylist(list(drive.rows().values()), schema=REQUESTS),
-        truth=tuple(truth_of(log).values()),
+        truth=pa.Table.from_pylist(list(truth_of(log).values()), schema=TRUTH),
         load_summary=drive.document("load-summary.json"),
     )
     phases = (
@@ -38,7 +38,7 @@ def test_on_one_machine_the_offset_is_none(tmp_path: Path) -> None:
         Interval(name="recovery", start_s=drive.begin_s + 3, end_s=None),
     )
 
-    found = offsets(facts, fates_of(facts.schedule, facts.requests, phases))
+    found = offsets(facts, join(facts.schedule, facts.requests, phases))
 
     assert sorted(found) == ["after", "before"]
     for nodes in found.values():

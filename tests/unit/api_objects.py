@@ -20,7 +20,10 @@ def node(name: str, *, gpus: int = 2, ready: bool = True, unschedulable: bool = 
 
 
 def pod(name: str, *, on: str = "worker-a", app: str = "llm-inference", **changes: Any) -> Json:  # noqa: ANN401
-    """A pod's JSON: of a ReplicaSet, running and ready unless `changes` say otherwise."""
+    """A pod's JSON: of a ReplicaSet, running, started and ready unless `changes` say otherwise.
+
+    `statuses` are those of its containers.
+    """
     owner, ready = changes.pop("owner", "ReplicaSet"), changes.pop("ready", True)
     owners = [{"kind": owner, "name": "any", "controller": True}] if owner else []
     return {
@@ -33,8 +36,27 @@ def pod(name: str, *, on: str = "worker-a", app: str = "llm-inference", **change
         "spec": {"nodeName": on, "containers": [{"name": "inference"}, {"name": "istio-proxy"}]},
         "status": {
             "phase": changes.pop("phase", "Running"),
+            "podIP": "10.0.0.1",
             "conditions": [{"type": "Ready", "status": str(ready)}],
+            "containerStatuses": changes.pop("statuses", [container("inference"), container("istio-proxy")]),
         },
+    }
+
+
+def container(name: str, *, started: bool | None = True, restarts: int = 0, **states: str) -> Json:
+    """The JSON of a container's status; `states` are ``state`` and ``lastState``, ended, as REASON@TIME."""
+    ended = {
+        state: dict(zip(("reason", "finishedAt"), one.split("@"), strict=True))
+        for state, one in states.items()
+    }
+    terminated = {state: {"terminated": one} for state, one in ended.items()}
+    return {
+        "name": name,
+        "started": started,
+        "restartCount": restarts,
+        "state": {},
+        "lastState": {},
+        **terminated,
     }
 
 

@@ -50,6 +50,12 @@ def samples_where(facts: Facts, chosen: Callable[[dict[str, Any]], bool], **valu
     return dataclasses.replace(facts, samples=samples)
 
 
+def with_truth(facts: Facts, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Facts:
+    """The facts with each line of the engines as `change` makes it; without those that it makes None."""
+    lines = [line for one in facts.truth.to_pylist() if (line := change(one)) is not None]
+    return dataclasses.replace(facts, truth=pa.Table.from_pylist(lines, schema=facts.truth.schema))
+
+
 def is_(request_id: str) -> Callable[[dict[str, Any]], bool]:
     """Chooses one request."""
     return lambda row: bool(row["request_id"] == request_id)

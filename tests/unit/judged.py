@@ -7,8 +7,8 @@ from typing import Any
 from tests.golden.make_run import made_facts
 
 from sealegs.facts import fault_story, intervals
+from sealegs.fates import fates_of
 from sealegs.report.reading import Reading
-from sealegs.slo import fates_of
 from sealegs.verdict import Word, decide
 
 HOSTILE = "<b>&amp;'\"]]>\n::error title=x,y::%0A|`*_\\n \r\t\x00\x1b[31m\x85\u2028\ud800\ufffe }${{a}}"
@@ -33,7 +33,7 @@ def reading(case: str) -> Reading:
     return Reading(
         run_dir=Path(case),
         facts=facts,
-        fates=fates_of(facts.schedule, facts.requests, phases),
+        fates=fates_of(facts),
         phases=phases,
         story=fault_story(facts),
         verdict=decide(facts).document,

@@ -84,14 +84,19 @@ def test_a_run_does_not_differ_from_itself() -> None:
 
 
 def test_cut_streams_show_as_worse_and_the_other_way_round_as_better() -> None:
-    """Where streams were cut and only there, by the sign of the difference."""
+    """Where streams were cut and only there, by the sign of the difference; a few make no slice a bad one."""
     names = [one.name for one in side("pass").verdict.objectives]
     whole, broken = side("pass"), worth(side("fail-truncated"), 1)
     cut = dict(zip(names, differences(tuple(comparison(whole, broken))), strict=True))
     mended = dict(zip(names, differences(tuple(comparison(broken, whole))), strict=True))
 
-    assert cut == {name: "none shown" if name.endswith("baseline") else "worse" for name in names}
-    assert mended == {name: "none shown" if name.endswith("baseline") else "better" for name in names}
+    assert cut == {
+        name: "none shown" if name.endswith("baseline") or name == "slices-run" else "worse" for name in names
+    }
+    assert mended == {
+        name: "none shown" if name.endswith("baseline") or name == "slices-run" else "better"
+        for name in names
+    }
 
 
 @pytest.mark.parametrize("case", [case for case, word in ENDS.items() if word == "INVALID"])

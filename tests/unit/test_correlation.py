@@ -4,31 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.flag_rows import CLOSENESS, RULE, TARGETS, asked, eased, row, rows
 
 from sealegs.correlation import Flags, guarded, spread
 from sealegs.stats import decide
 
-RULE = {"target": 0.95, "confidence": 0.99}
 SHORTEST = 100
-targets = st.sampled_from([0.9, 0.95, 0.985])
-
-
-def row(n: int, *bad: int) -> Flags:
-    """Requests in order, all good but these."""
-    good = np.ones(n, dtype=bool)
-    good[list(bad)] = False
-    return good
-
-
-@st.composite
-def rows(draw: st.DrawFn) -> Flags:
-    """Requests with bad ones strewn over them and up to two runs of bad ones."""
-    n = draw(st.integers(0, 600))
-    dice = np.random.default_rng(draw(st.integers(0, 2**32)))
-    good = dice.random(n) >= draw(st.sampled_from([0.0, 0.01, 0.05, 0.2]))
-    for start, length in draw(st.lists(st.tuples(st.integers(0, 599), st.integers(1, 200)), max_size=2)):
-        good[start : start + length] = False
-    return good
 
 
 @pytest.mark.parametrize(
@@ -48,8 +29,8 @@ def test_a_clump_is_worth_less_than_its_number(bad: range, steady: str, disturbe
     """Of 256 requests. Strewn bad ones decide as the exact rule does; an outage does after a fault."""
     good = row(256, *bad)
 
-    assert guarded(good, **RULE, disturbed=False).verdict == steady
-    assert guarded(good, **RULE, disturbed=True).verdict == disturbed
+    assert asked(good, disturbed=False).verdict == steady
+    assert asked(good, disturbed=True).verdict == disturbed
 
 
 @pytest.mark.parametrize(
@@ -65,7 +46,7 @@ def test_a_clump_is_worth_less_than_its_number(bad: range, steady: str, disturbe
 )
 def test_it_says_why_nothing_is_decided(n: int, bad: range, why: str) -> None:
     """More requests of the same load cure "thin"; they cure "correlated" only when they are many more."""
-    found = guarded(row(n, *bad), **RULE, disturbed=False)
+    found = asked(row(n, *bad), disturbed=False)
 
     assert (found.verdict, found.why) == ("INCONCLUSIVE", why)
 
@@ -78,12 +59,22 @@ def test_too_few_to_pass_are_thin_clumped_or_not() -> None:
 
 
 def test_a_pass_is_withheld_by_its_bound_though_it_is_worth_enough() -> None:
-    """Seven outages in 3,000 requests, 119 bad: the exact rule, which passes up to 122, sees no seven."""
-    bad = [start + number for start in range(100, 2900, 400) for number in range(17)]
-    found = guarded(row(3000, *bad), **RULE, disturbed=True)
+    """Six outages in 3,000 requests, 102 bad: the exact rule, which passes up to 110, sees no six."""
+    bad = [start + number for start in range(100, 2500, 400) for number in range(17)]
+    found = asked(row(3000, *bad), disturbed=True)
 
     assert (found.verdict, found.why) == ("INCONCLUSIVE", "correlated")
-    assert found.effective_n == pytest.approx(248, abs=1)
+    assert found.effective_n == pytest.approx(231, abs=1)
+
+
+def test_a_fail_is_withheld_by_its_bound_though_it_is_worth_enough() -> None:
+    """Ten outages in 3,000 requests, 200 bad: the exact rule, which fails from 179, sees no ten."""
+    good = row(3000, *(start + number for start in range(0, 3000, 300) for number in range(20)))
+    found = asked(good, disturbed=False)
+
+    assert (found.verdict, found.why) == ("INCONCLUSIVE", "correlated")
+    assert found.effective_n == pytest.approx(266, abs=1)
+    assert asked(good, disturbed=True).verdict == "FAIL"
 
 
 def test_good_and_bad_mirror_each_other() -> None:
@@ -133,44 +124,58 @@ def test_too_few_or_all_alike_show_no_spread(good: Flags) -> None:
 
     assert spread(good, confidence=0.99) is None
     for disturbed in (False, True):
-        found = guarded(good, **RULE, disturbed=disturbed)
+        found = asked(good, disturbed=disturbed)
         assert (found.verdict, found.effective_n) == (alone, len(good))
     assert spread(row(SHORTEST, 3), confidence=0.99) is not None
 
 
-@given(rows(), targets, st.booleans())
+@given(rows(), st.integers(0, 2**32), CLOSENESS, TARGETS, st.booleans())
 @settings(max_examples=80, deadline=None)
-def test_the_guard_only_withholds(good: Flags, target: float, disturbed: bool) -> None:  # noqa: FBT001 - drawn
+def test_the_guard_only_withholds(
+    good: Flags,
+    seed: int,
+    close: float,
+    target: float,
+    disturbed: bool,  # noqa: FBT001 - drawn
+) -> None:
     """What it decides the exact rule decided so; it adds no request, and gives a reason for doubt."""
     exact = decide(n=len(good), bad=int((~good).sum()), target=target, confidence=0.99)
-    found = guarded(good, target=target, confidence=0.99, disturbed=disturbed)
+    at_half = eased(good, seed, close)
+    found = guarded(good, target=target, confidence=0.99, disturbed=disturbed, at_half=at_half)
 
     assert found.verdict in (exact, "INCONCLUSIVE")
     assert (found.why is None) == (found.verdict != "INCONCLUSIVE")
     assert found.effective_n <= len(good)
     if disturbed and exact == "FAIL":
         assert found.verdict == "FAIL"
+    if len(good) == 0:
+        assert found.verdict == "INCONCLUSIVE"
 
 
-@given(rows(), st.integers(0, 2**32), targets, st.booleans())
+@given(rows(), st.integers(0, 2**32), CLOSENESS, TARGETS, st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_more_bad_never_turns_a_fail_into_a_pass(
     good: Flags,
     seed: int,
+    close: float,
     target: float,
     disturbed: bool,  # noqa: FBT001 - drawn
 ) -> None:
     """Nor does it make a PASS of what the exact rule did not pass."""
     worse = good & (np.random.default_rng(seed).random(len(good)) >= 0.03)
-    before = guarded(good, target=target, confidence=0.99, disturbed=disturbed).verdict
-    after = guarded(worse, target=target, confidence=0.99, disturbed=disturbed).verdict
+    before, after = (
+        guarded(
+            one, target=target, confidence=0.99, disturbed=disturbed, at_half=eased(one, seed, close)
+        ).verdict
+        for one in (good, worse)
+    )
 
     assert (before, after) != ("FAIL", "PASS")
     if decide(n=len(good), bad=int((~good).sum()), target=target, confidence=0.99) != "PASS":
         assert after != "PASS"
 
 
-@given(rows(), st.integers(0, 2**32), targets)
+@given(rows(), st.integers(0, 2**32), TARGETS)
 @settings(max_examples=80, deadline=None)
 def test_order_moves_a_decision_only_to_or_from_doubt(good: Flags, seed: int, target: float) -> None:
     """The exact rule sees no order; the guard does, and can at most withhold: never PASS for FAIL."""

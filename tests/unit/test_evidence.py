@@ -126,7 +126,7 @@ def test_a_torn_table_stays_as_lines(tmp_path: Path) -> None:
     tables.close_tables(tmp_path)
     table, damage = tables.read_table(tmp_path, "chunks", tables.CHUNKS)
 
-    assert (len(table), damage) == (1, "1 torn line in chunks.jsonl")
+    assert (len(table), damage) == (1, ("1 torn line in chunks.jsonl",))
 
 
 def test_a_column_nobody_knows_is_refused(tmp_path: Path) -> None:

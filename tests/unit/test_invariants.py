@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pyarrow as pa
 import pytest
 from tests.golden.case import END_S, INJECTED_S, PODS, VICTIM
 from tests.golden.make_run import made_facts
@@ -13,6 +14,7 @@ from tests.unit.changes import (
     samples_where,
     with_record,
     with_row,
+    with_truth,
     without_records,
 )
 
@@ -108,7 +110,10 @@ def test_what_happens_after_the_end_is_not_the_systems_doing() -> None:
         ("no-truncated-stream", lambda f: without_records(f, kind="fault", state="landed")),
         (
             "no-truncated-stream",
-            lambda f: dataclasses.replace(f, truth=tuple(t for t in f.truth if t["pod"] != VICTIM)),
+            lambda f: with_truth(
+                requests_where(f, lambda r: r["pod"] == VICTIM, pod=None),
+                lambda line: None if line["pod"] == VICTIM else line,
+            ),
         ),
         ("no-foreign-token", lambda f: requests_where(f, lambda _: True, tokens_received=0)),
     ],
@@ -123,16 +128,18 @@ def test_in_flight_is_told_by_stage_from_the_engines_logs() -> None:
     facts = made_facts("pass")
     at_s = INJECTED_S + facts.run["started_monotonic_ns"] / 1e9
     line = {"request_id": "x", "pod": VICTIM, "received_s": at_s - 1, "end_s": at_s + 1, "tokens": 1}
-    truth = (
+    lines = [
         {**line, "admitted_s": at_s + 0.5, "first_token_s": at_s + 0.6},
         {**line, "admitted_s": None, "first_token_s": None},
         {**line, "admitted_s": at_s - 0.5, "first_token_s": at_s + 0.6},
         {**line, "admitted_s": at_s - 0.5, "first_token_s": at_s - 0.4},
         {**line, "admitted_s": at_s - 0.5, "first_token_s": at_s - 0.4, "pod": PODS[0]},
         {**line, "admitted_s": at_s - 0.5, "first_token_s": at_s - 0.4, "end_s": at_s - 0.1},
-    )
+    ]
+    truth = pa.Table.from_pylist(lines, schema=facts.truth.schema)
+    elsewhere = requests_where(facts, lambda row: row["pod"] == VICTIM, pod=None)
 
-    verdict = decide(dataclasses.replace(facts, truth=truth))
+    verdict = decide(dataclasses.replace(elsewhere, truth=truth))
 
     assert verdict.fault is not None
     assert dataclasses.astuple(verdict.fault.in_flight_at_injection) == (2, 1, 1)

@@ -31,6 +31,7 @@ def test_the_summary_says_every_claim_worst_first(case: str, word: str) -> None:
     rows = table(text)
     passed = [row[0].endswith("PASS") for row in rows]
     claimed = len(judged["objectives"]) + len(judged["invariants"]) + (judged["recovery"] is not None)
+    claimed += judged["budget"] is not None
 
     assert text.splitlines()[0].endswith(f"{word}: gpu-node-drain")
     assert judged["claim"] in text
@@ -48,7 +49,7 @@ def test_a_summary_is_never_too_large_and_says_what_it_left_out() -> None:
     assert SUMMARY_BYTES_MAX - 4000 < len(text.encode()) <= SUMMARY_BYTES_MAX
     assert {row[0] for row in rows} == {"✗ FAIL"}
     assert left_out is not None
-    assert len(rows) + int(left_out[1]) == 500 + 3 + 1 + 26
+    assert len(rows) + int(left_out[1]) == 500 + 3 + 2 + 26
 
 
 def test_reasons_beyond_the_first_are_counted() -> None:

@@ -25,6 +25,7 @@ def test_every_claim_is_a_test_case_and_the_counts_reconcile(case: str) -> None:
     suite = suite_of(junit(judged, RUN))
     cases = suite.findall("testcase")
     claimed = len(judged["objectives"]) + len(judged["invariants"]) + (judged["recovery"] is not None)
+    claimed += judged["budget"] is not None
 
     assert len(cases) == claimed + len(judged["validity"]["checks"]) == int(suite.attrib["tests"])
     assert len({(one.attrib["classname"], one.attrib["name"]) for one in cases}) == len(cases)
@@ -75,7 +76,7 @@ def test_a_verdict_that_no_claim_explains_is_not_green() -> None:
 
 @pytest.mark.parametrize(
     ("why", "said"),
-    [("thin", "; 37 more good requests would have decided it"), ("correlated", "worth about 40 independent")],
+    [("thin", "; 37 more good ones would have decided it"), ("correlated", "worth about 40 independent")],
 )
 def test_an_inconclusive_claim_says_what_it_lacks(why: str, said: str) -> None:
     """Too few requests, or too few that are independent: the numbers alone would not tell."""

@@ -54,8 +54,8 @@ def test_an_indicator_is_a_ratio_over_the_request_log() -> None:
         assert ratio.keys() == {"counter", "good", "total"}
         assert {ratio[key]["metricSource"]["type"] for key in ("good", "total")} == {"request-log"}
     where = {name: one["good"]["metricSource"]["spec"]["where"] for name, one in ratios.items()}
-    assert where["success-fault"] == "outcome == 'ok'"
-    assert where["ttft-fault"] == "outcome == 'ok' and first_token_s - intended_s <= 2.5"
+    assert where["success-fault"] == "outcome in ['ok', 'cancelled']"
+    assert where["ttft-fault"] == "outcome in ['ok', 'cancelled'] and first_token_s - intended_s <= 2.5"
 
 
 def test_hostile_names_stay_names() -> None:

@@ -52,7 +52,8 @@ def test_the_first_look_is_complete(tmp_path: Path, cluster: Cluster) -> None:
 
     who = {"kind": "pod", "name": "engine-a", "uid": "uid-engine-a", "app": "llm-inference"}
     state = {"node": "worker-a", "phase": "Running", "ready": True, "deleting": False, "reason": None}
-    assert pods["engine-a"] == {**who, **state, "event": "added"}
+    containers = {"ip": "10.0.0.1", "started": True, "restarts": 0, "killed": None}
+    assert pods["engine-a"] == {**who, **state, **containers, "event": "added"}
     assert pods.keys() == {"engine-a", "door-a"}
     known = {"kind": "node", "name": "worker-a", "ready": True, "gpus_allocatable": 2}
     assert nodes == [{**known, "unschedulable": False}]
@@ -70,6 +71,26 @@ def test_an_eviction_is_seen_from_notice_to_deletion(tmp_path: Path, cluster: Cl
         told = seen.until("pod", name="engine-a", event="modified")
 
     assert (told["deleting"], told["reason"]) == (True, "EvictionByEvictionAPI")
+
+
+def test_a_container_that_was_killed_is_seen_to_start_again(tmp_path: Path, cluster: Cluster) -> None:
+    """The pod stays; noted are why its container ended, that it was started again, and that it has started.
+
+    The sidecar's own restarts and its startup are not the pod's.
+    """
+    sidecar = api_objects.container(
+        "istio-proxy", started=False, restarts=7, lastState="Error@2026-11-26T10:00:09Z"
+    )
+    killed = {"lastState": "OOMKilled@2026-11-26T10:00:05Z"}
+    with recording(tmp_path, cluster) as seen:
+        for started in (False, True):
+            engine = api_objects.container("inference", started=started, restarts=1, **killed)
+            cluster.put(PODS, api_objects.pod("engine-a", statuses=[engine, sidecar], ready=started))
+        seen.until("pod", name="engine-a", restarts=1, started=True)
+        lines = [one for one in seen.timeline("pod") if one["name"] == "engine-a"]
+
+    noted = [(one["started"], one["restarts"], one["killed"]) for one in lines]
+    assert noted == [(True, 0, None), (False, 1, "OOMKilled"), (True, 1, "OOMKilled")]
 
 
 def test_what_is_not_recorded_is_no_change(tmp_path: Path, cluster: Cluster) -> None:

@@ -52,7 +52,7 @@ def test_a_good_file_is_read_whole(house: Path) -> None:
     assert scenario.traffic.deadlines.total_s == 60.0
     assert isinstance(scenario.traffic.deadlines.total_s, float)
     assert scenario.phases.duration_s == 190
-    assert [one.limit_s for one in scenario.objectives] == [None, None, None, 1.0, 2.5]
+    assert [one.limit_s for one in scenario.objectives] == [None, None, None, 1.0, 2.5, None]
     assert scenario.objectives[0].confidence == 0.99
     assert scenario.expect.verdict == "PASS"
 
@@ -134,6 +134,30 @@ def test_what_no_single_key_shows_is_found_too(house: Path, old: str, new: str, 
     (problem,) = problems(house, text)
 
     assert words in problem[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("slice_s = 5", "slice_s and slice_share go together"),
+        ("slice_s = 5\nslice_share = 0.9", "needs 305 slices, phase 'baseline' has about 12"),
+    ],
+)
+def test_an_objective_of_slices_must_be_whole_and_decidable(house: Path, more: str, words: str) -> None:
+    """A minute holds twelve slices of five seconds, whatever is sent in them."""
+    text = GOOD.replace("target = 0.985", f"target = 0.985\n{more}", 1)
+
+    assert words in " ".join(problem for _, problem in problems(house, text))
+
+
+def test_a_budget_that_nothing_could_spend_is_refused(house: Path) -> None:
+    """An hour of outage cannot happen in the minutes of a run: the claim would be empty."""
+    text = GOOD.replace("spent_max = 0.005", "spent_max = 0.5")
+
+    ((line, problem),) = problems(house, text)
+
+    assert line == line_of(text, "spent_max = 0.5")
+    assert "cannot be spent in the" in problem
 
 
 def test_an_objective_that_no_run_could_decide_is_refused(house: Path) -> None:

@@ -201,7 +201,7 @@ def test_it_is_evidence(scenario: Scenario, tmp_path: Path) -> None:
 
     found, damage = read_table(tmp_path, "schedule", SCHEDULE)
 
-    assert damage is None
+    assert damage == ()
     assert found.equals(table)
     assert dropped_of(pa.parquet.read_table(tmp_path / "schedule.parquet")) == dropped_of(table)
     assert np.all(found["prompt_tokens"].to_numpy() > 0)

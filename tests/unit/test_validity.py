@@ -16,7 +16,7 @@ from tests.unit.changes import (
     without_records,
 )
 
-from sealegs.scenario import Objective
+from sealegs.claim import Objective
 from sealegs.verdict import decide
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.golden.case import BASELINE_AT_S, FAULT_AT_S, NODES, PODS
 from tests.golden.make_run import WALL_ZERO_S, made_facts
-from tests.unit.changes import check
+from tests.unit.changes import check, with_truth
 
-from sealegs.facts import Facts, Record, intervals
-from sealegs.slo import fates_of
+from sealegs.facts import Facts, Record
+from sealegs.fates import fates_of
 from sealegs.validity.clocks import Offset, offsets
 from sealegs.verdict import decide
 
@@ -22,8 +22,7 @@ THERE_S, BACK_S = 0.001, 0.002
 
 def ahead(facts: Facts, s: float, *, on: Callable[[Record], bool] = lambda _: True) -> Facts:
     """The facts as they were with some of the nodes' wall clocks ahead by so much."""
-    truth = tuple({**line, "wall_s": line["wall_s"] + s} if on(line) else line for line in facts.truth)
-    return dataclasses.replace(facts, truth=truth)
+    return with_truth(facts, lambda line: {**line, "wall_s": line["wall_s"] + s} if on(line) else line)
 
 
 def summed_up(facts: Facts, **changes: float | str | None) -> Facts:
@@ -38,7 +37,7 @@ def elsewhere(facts: Facts) -> Facts:
 
 def found(facts: Facts) -> dict[str, dict[str, Offset]]:
     """The offsets that facts show."""
-    return offsets(facts, fates_of(facts.schedule, facts.requests, intervals(facts)))
+    return offsets(facts, fates_of(facts))
 
 
 @given(st.floats(-1e4, 1e4))
@@ -85,7 +84,7 @@ def test_a_clock_that_was_set_under_the_fault_is_seen() -> None:
 def test_what_was_not_measured_passes_only_on_this_machine(key: str) -> None:
     """Engines that do not say their time leave the clocks of other machines unknown."""
     facts = made_facts("pass")
-    mute = dataclasses.replace(facts, truth=tuple({**line, key: None} for line in facts.truth))
+    mute = with_truth(facts, lambda line: {**line, key: None})
 
     assert check(decide(mute), "clock-offset")
     assert not check(decide(elsewhere(mute)), "clock-offset")
@@ -96,9 +95,9 @@ def test_what_was_not_measured_passes_only_on_this_machine(key: str) -> None:
 def test_a_request_that_was_answered_twice_shows_nothing() -> None:
     """Nobody knows which of two attempts its stamps belong to."""
     facts = made_facts("pass")
-    twice = tuple({**line, "wall_s": line["wall_s"] + 9.0} for line in facts.truth)
+    twice = pa.concat_tables([facts.truth, ahead(facts, 9.0).truth])
 
-    assert found(dataclasses.replace(facts, truth=(*facts.truth, *twice))) == {}
+    assert found(dataclasses.replace(facts, truth=twice)) == {}
 
 
 def test_the_quickest_journeys_tell() -> None:

@@ -1,6 +1,6 @@
 """The objects of a cluster as this suite sees them: parsed once, frozen, without what nobody here reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,11 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """A pod. `disruption` is the reason of its DisruptionTarget condition, if something is ending it."""
+    """A pod. `disruption` is the reason of its DisruptionTarget condition, if something is ending it.
+
+    Of its own containers, sidecars left out: `started` when all have passed their startup probes, `restarts`
+    together, and `killed`, why the last of them that ended did, as in ``OOMKilled``.
+    """
 
     name: str
     namespace: str
@@ -49,6 +53,10 @@ class Pod:
     mirror: bool
     local_storage: bool
     container: str
+    started: bool = False
+    restarts: int = 0
+    killed: str | None = None
+    ip: str = ""
 
     @property
     def finished(self) -> bool:
@@ -115,6 +123,8 @@ def parse_pod(item: Json) -> Pod:
     metadata, spec = item["metadata"], item["spec"]
     owners = [one["kind"] for one in metadata.get("ownerReferences", []) if one.get("controller")]
     containers = [one["name"] for one in spec["containers"] if one["name"] != SIDECAR]
+    found = item["status"].get("containerStatuses") or []
+    statuses = [one for one in found if one["name"] != SIDECAR]
     return Pod(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -129,6 +139,11 @@ def parse_pod(item: Json) -> Pod:
         mirror=MIRROR in metadata.get("annotations", {}),
         local_storage=any("emptyDir" in one for one in spec.get("volumes", [])),
         container=containers[0] if containers else "",
+        # A container that waits for its image has no status yet, or one that says null.
+        started=len(statuses) == len(containers) and all(one.get("started") for one in statuses),
+        restarts=sum(one["restartCount"] for one in statuses),
+        killed=_last_reason(statuses),
+        ip=item["status"].get("podIP", ""),
     )
 
 
@@ -170,6 +185,15 @@ def parse_deployment(item: Json) -> Deployment:
         present=status.get("replicas", 0),
         seen=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
     )
+
+
+def _last_reason(statuses: Sequence[Json]) -> str | None:
+    """Why the container that ended last did, whether it ran again since or not; None when none ended."""
+    states = [one.get(when, {}).get("terminated") for one in statuses for when in ("lastState", "state")]
+    ended = [one for one in states if one]
+    # The API's times are RFC 3339 in UTC, to the second: they sort as they are written.
+    last: Json = max(ended, key=lambda one: str(one.get("finishedAt", "")), default={})
+    return last.get("reason")
 
 
 def _condition(item: Json, kind: str) -> Json:

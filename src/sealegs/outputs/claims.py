@@ -1,4 +1,4 @@
-"""A verdict as one list: each objective, invariant, recovery and run check, and how it counts for a machine.
+"""A verdict as one list: each claim and each check of the run, and how it counts for a machine.
 
 A claim that the evidence cannot carry counts as INVALID whatever its numbers say, as on the page; a
 counter-example counts in any run.
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sealegs.fates import MEASURED
 from sealegs.report.words import seconds, share
-from sealegs.slo import MEASURED
 from sealegs.verdict import Word
 
-Kind = Literal["objective", "invariant", "recovery", "check", "run"]
+Kind = Literal["objective", "invariant", "recovery", "budget", "check", "run"]
 Document = Mapping[str, Any]
 WORST_FIRST: tuple[Word, ...] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 
@@ -54,8 +54,9 @@ def _claimed(document: Document) -> Iterator[Claim]:
     """What the scenario claimed."""
     for one in document["objectives"]:
         limit = f" within {seconds(one['limit_s'])}" if one["limit_s"] else ""
+        sliced = f" slices of {one['slice_s']:g} s" if one["slice_s"] else ""
         said = (
-            f"{one['n'] - one['bad']:,} of {one['n']:,} good{limit}, {share(one['good_share'])}, "
+            f"{one['n'] - one['bad']:,} of {one['n']:,}{sliced} good{limit}, {share(one['good_share'])}, "
             f"at least {share(one['bound_low'])}, target {share(one['target'])}"
         )
         lasted_s = span_s(document, one["phase"])
@@ -66,6 +67,8 @@ def _claimed(document: Document) -> Iterator[Claim]:
         said = f"{seconds(one['recovery_s'])}, limit {seconds(one['limit_s'])}: {one['detail']}"
         named = {**one, "name": "recovery"}
         yield _told(document, "recovery", named, said, lasted_s=one["recovery_s"] or 0.0)
+    if one := document["budget"]:
+        yield _told(document, "budget", {**one, "name": "budget"}, one["detail"], lasted_s=one["window_s"])
 
 
 def _told(document: Document, kind: Kind, one: Document, said: str, *, lasted_s: float = 0.0) -> Claim:
@@ -76,9 +79,9 @@ def _told(document: Document, kind: Kind, one: Document, said: str, *, lasted_s:
     if word != "PASS" and (ids := one.get("request_ids")):
         said += f": {', '.join(ids)}"
     if word == "INCONCLUSIVE" and one.get("why") == "correlated":
-        said += f"; the bad ones came together: worth about {one['effective_n']:,} independent requests"
+        said += f"; the bad ones came together: worth about {one['effective_n']:,} independent ones"
     elif word == "INCONCLUSIVE" and one.get("more_needed"):
-        said += f"; {one['more_needed']:,} more good requests would have decided it"
+        said += f"; {one['more_needed']:,} more good ones would have decided it"
     if silenced:
         said = f"its numbers say {word}, the evidence cannot be trusted: {said}"
     counted: Word = "INVALID" if silenced else word

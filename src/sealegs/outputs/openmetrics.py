@@ -51,8 +51,8 @@ def _claimed(document: Document, of: Labels) -> Iterator[str]:
         "good_low_ratio": ("bound_low", "Lower bound of the share of good requests."),
         "good_high_ratio": ("bound_high", "Upper bound of the share of good requests."),
         "target_ratio": ("target", "Share of good requests that was claimed."),
-        "requests": ("n", "Requests that count for the objective."),
-        "effective_requests": ("effective_n", "How many independent requests those are worth."),
+        "requests": ("n", "Requests, or slices of time, that count for the objective."),
+        "effective_requests": ("effective_n", "How many independent ones those are worth."),
         "bad_requests": ("bad", "Those of them that were bad."),
     }
     for name, (key, said) in told.items():
@@ -71,6 +71,13 @@ def _claimed(document: Document, of: Labels) -> Iterator[str]:
     )
     yield from _gauge("sealegs_recovery_limit_seconds", "What was claimed.", [(of, recovery["limit_s"])])
     yield from _verdicts("recovery", found, of)
+    budget = document["budget"] or {"spent": None, "spent_max": None}
+    spent = "Error budget of the whole period that fault and recovery spent."
+    yield from _gauge("sealegs_budget_spent_ratio", spent, [(of, budget["spent"])])
+    yield from _gauge("sealegs_budget_spent_max_ratio", "What was claimed.", [(of, budget["spent_max"])])
+    yield from _verdicts("budget", found, of)
+    causes = [({**of, "cause": one["cause"]}, one["count"]) for one in document["losses"]["causes"]]
+    yield from _gauge("sealegs_lost_requests", "Requests not answered whole and right, by cause.", causes)
 
 
 def _verdicts(kind: str, found: Iterable[Claim], of: Labels) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """OpenSLO v1 documents of a scenario's objectives, for tools that keep service levels elsewhere.
 
-What OpenSLO has no word for stays with the scenario: phase and confidence are written beside the query.
+What OpenSLO has no word for stays with the scenario: phase, confidence and slices of seconds (its shortest
+are minutes) are written beside the query.
 Invariants are left out: what one counter-example refutes is no service level. The documents are JSON, which
 every reader of YAML takes.
 """
@@ -10,11 +11,20 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sealegs.claim import Objective
 from sealegs.outputs.text import clean
-from sealegs.scenario import Objective, Scenario
+from sealegs.scenario import Scenario
+from sealegs.workload import ANSWERED
 
 NAME_MAX = 63  # of an object, by RFC 1123
 DESCRIPTION_MAX = 1050
+# What a limit is of, in columns of a request's row.
+TIMES = {
+    "ttft": "first_token_s - intended_s",
+    "tpot": "(last_token_s - first_token_s) / (tokens_received - 1)",
+    "gap": "gap_s_max",
+    "e2e": "end_s - intended_s",
+}
 # Over how many runs is not a run's to say; OpenSLO asks for one window, and this is the usual one.
 WINDOW = {"duration": "28d", "isRolling": True}
 
@@ -50,10 +60,12 @@ def _document(kind: str, name: str, *, title: str, spec: dict[str, Any]) -> dict
 
 def _indicator(objective: Objective) -> dict[str, Any]:
     """Good of all, over the rows of ``schedule.parquet`` and ``requests.parquet``."""
-    good = "outcome == 'ok'"
+    good = f"outcome in {list(ANSWERED)}"
     if objective.limit_s is not None:
-        good += f" and first_token_s - intended_s <= {objective.limit_s:g}"
-    phase = {"phase": objective.phase, "confidence": objective.confidence}
+        good += f" and {TIMES[objective.sli]} <= {objective.limit_s:g}"
+    phase: dict[str, Any] = {"phase": objective.phase, "confidence": objective.confidence}
+    if objective.slice_s is not None:
+        phase |= {"slice_s": objective.slice_s, "slice_share": objective.slice_share}
     told = {"good": {"where": good, **phase}, "total": {"where": "intended", **phase}}
     sources = {name: {"metricSource": {"type": "request-log", "spec": spec}} for name, spec in told.items()}
     # A share of one window, not a count that only grows.

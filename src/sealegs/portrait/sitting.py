@@ -7,11 +7,12 @@ import numpy as np
 import pyarrow as pa
 
 from sealegs.arrivals import Arrivals, Times, problems
+from sealegs.claim import Expect, Phases
 from sealegs.data import read_trace
 from sealegs.errors import ScenarioError
 from sealegs.portrait.measures import Floats, ks_by_chance, ks_distance
 from sealegs.profiles import trace_of
-from sealegs.scenario import Expect, Phases, Scenario
+from sealegs.scenario import Scenario
 from sealegs.traffic.schedule import dropped_of, make
 from sealegs.workload import Deadlines, Traffic
 
@@ -143,6 +144,7 @@ def scenario_of(
         objectives=(),
         invariants=(),
         recovery=None,
+        budget=None,
         expect=Expect(),
     )
 

@@ -42,10 +42,11 @@ class Changes:
         """A pod of the stack changed."""
         pod = parse_pod(item)
         self._keep(self._pods, change, pod)
-        known = {"name": pod.name, "uid": pod.uid, "app": pod.app, "node": pod.node, "phase": pod.phase}
-        state = {**known, "ready": pod.ready, "deleting": pod.deleting}
+        who = {"name": pod.name, "uid": pod.uid, "app": pod.app, "node": pod.node, "ip": pod.ip}
+        state = {"ready": pod.ready, "deleting": pod.deleting, "reason": pod.disruption, "phase": pod.phase}
+        containers = {"started": pod.started, "restarts": pod.restarts, "killed": pod.killed}
         # What changed is the pod, not the word for it: after "added" the same again is nothing new.
-        self._note("pod", pod.uid, {**state, "reason": pod.disruption}, event=change)
+        self._note("pod", pod.uid, {**who, **state, **containers}, event=change)
         if change != "deleted":
             self._on_pod(pod)
 

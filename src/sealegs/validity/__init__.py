@@ -7,7 +7,8 @@ looks at, and fails it too: what nobody measured nobody can vouch for.
 from collections.abc import Sequence
 
 from sealegs.facts import Facts, FaultStory
-from sealegs.slo import Fates, ObjectiveResult
+from sealegs.fates import Fates
+from sealegs.slo import ObjectiveResult
 from sealegs.validity import client, clocks, cluster, counts, fault, run, sending
 from sealegs.validity.check import Check
 
@@ -32,7 +33,7 @@ def check_all(
         *sending.checks(facts, fates),
         counts.planned_sent(fates),
         counts.reconcile(facts, fates),
-        counts.engines_agree(facts, fates),
+        counts.engines_agree(facts, fates, story),
         *clocks.checks(facts, fates),
-        cluster.samples_present(facts),
+        cluster.samples_present(facts, story),
     )

@@ -10,17 +10,20 @@ token before the client had it. So, with o for how far the node's clock is ahead
 ``engine wrote - client had <= o <= engine received - client sent``; the tightest of many requests stand.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from sealegs.facts import Facts, Record
-from sealegs.slo import Fates
+from sealegs.facts import Facts, Places, Record, places_of
+from sealegs.fates import Fates
 from sealegs.validity.check import Check, at_most
 
 OFFSET_S_MAX = 0.050
+# What of an engine's line says how its clock stands.
+STAMPS = ["pod", "wall_s", "received_s", "first_token_s"]
 WINDOWS = {"before": ("warmup", "baseline"), "after": ("recovery",)}
 
 
@@ -86,33 +89,37 @@ def _nodes_agree(facts: Facts, fates: Fates) -> Check:
 def offsets(facts: Facts, fates: Fates) -> dict[str, dict[str, Offset]]:
     """Before and after the fault → node → how far its clock is ahead, as far as requests show it."""
     node_of = {str(record["name"]): str(record.get("node")) for record in facts.of_kind("pod")}
-    lines = _lines(facts)
-    known = ~np.isnan(fates.first_token_s)
+    places, lines = _alone(facts, fates)
+    wall_s, received_s, begun_s = (
+        lines[name].to_numpy() for name in ("wall_s", "received_s", "first_token_s")
+    )
+    pods = lines["pod"].combine_chunks().dictionary_encode()
+    pod = pods.indices.to_numpy()
     found: dict[str, dict[str, Offset]] = {}
     for window, phases in WINDOWS.items():
         zero_s = (facts.load_summary or {}).get(f"wall_zero_s_{window}")
-        places = np.flatnonzero(known & np.isin(fates.phase, phases)) if zero_s is not None else ()
-        for place in places:
-            line = lines.get(fates.request_id[place])
-            if line is None or line["pod"] != fates.pod[place]:
+        if zero_s is None:
+            continue
+        low_s = wall_s + begun_s - received_s - zero_s - fates.first_token_s[places]
+        high_s = wall_s - zero_s - fates.sent_s[places]
+        known = ~np.isnan(low_s) & ~np.isnan(high_s) & fates.within(*phases)[places]
+        for number, name in enumerate(map(str, pods.dictionary.to_pylist())):
+            if not (its := known & (pod == number)).any():
                 continue
-            wrote_s = line["wall_s"] + line["first_token_s"] - line["received_s"] - zero_s
-            low_s = float(wrote_s - fates.first_token_s[place])
-            high_s = float(line["wall_s"] - zero_s - fates.sent_s[place])
-            pod = str(line["pod"])
-            nodes, node = found.setdefault(window, {}), node_of.get(pod, pod)
-            so_far = nodes.get(node, Offset(low_s=low_s, high_s=high_s))
-            nodes[node] = Offset(low_s=max(so_far.low_s, low_s), high_s=min(so_far.high_s, high_s))
+            nodes, node = found.setdefault(window, {}), node_of.get(name, name)
+            so_far = nodes.get(node, Offset(low_s=-np.inf, high_s=np.inf))
+            nodes[node] = Offset(
+                low_s=max(so_far.low_s, float(low_s[its].max())),
+                high_s=min(so_far.high_s, float(high_s[its].min())),
+            )
     return found
 
 
-def _lines(facts: Facts) -> dict[str, Record]:
-    """The engines' line of each request that has one alone, with all the stamps."""
-    times = Counter(line["request_id"] for line in facts.truth)
-    return {
-        line["request_id"]: line
-        for line in facts.truth
-        if times[line["request_id"]] == 1
-        and isinstance(line.get("wall_s"), float)
-        and isinstance(line.get("first_token_s"), float)
-    }
+def _alone(facts: Facts, fates: Fates) -> tuple[Places, pa.Table]:
+    """Lines of requests that have one alone, from the pod that the client saw, and whose each is."""
+    places = places_of(facts.truth["request_id"], fates.request_id)
+    times = np.bincount(places + 1, minlength=len(fates.request_id) + 1)
+    chosen = (places >= 0) & (times[places + 1] == 1)
+    lines, places = facts.truth.select(STAMPS).filter(pa.array(chosen)), places[chosen]
+    its_own = pc.equal(lines["pod"], pa.array(fates.pod[places], pa.string()))
+    return places[np.asarray(its_own, bool)], lines.filter(its_own)

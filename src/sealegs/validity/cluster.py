@@ -1,13 +1,16 @@
 """Whether the cluster stood as it should, was watched, and was left alone by everything but the fault."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from sealegs.facts import Facts, FaultStory, Record, mark_s
 from sealegs.placement import not_apart
 from sealegs.validity.check import Check, none_of
 
 SAMPLES_SHARE_MIN = 0.9
+# Five looks. A pod that is killed may be away for as little, and nobody would have seen it.
+GAP_S_MAX = 5.0
 
 
 def stack_ready(facts: Facts) -> Check:
@@ -87,18 +90,42 @@ def _fallen_pods(facts: Facts) -> Iterator[tuple[str, float]]:
         before[name] = record
 
 
-def samples_present(facts: Facts) -> Check:
-    """Of the seconds from baseline to the end, the share in which the cluster was looked at."""
-    start_s = mark_s(facts, "baseline")
-    end_s = mark_s(facts, "end") or facts.seen_until_s
-    share = 0.0
-    if start_s is not None and end_s > start_s:
-        seconds = {int(sample["t_s"]) for sample in facts.samples if start_s <= sample["t_s"] <= end_s}
-        share = min(1.0, len(seconds) / (end_s - start_s))
+def samples_present(facts: Facts, story: FaultStory | None) -> Check:
+    """Of the seconds from baseline to the end, the share in which the cluster was looked at.
+
+    While the fault stands, when budgets are put to the test, nobody may look away for longer than
+    `GAP_S_MAX`. A fault that takes the API server away says so in its target, as `api_server`: nobody can
+    look then, and its time is left out of both.
+    """
+    start_s, end_s = mark_s(facts, "baseline"), mark_s(facts, "end") or facts.seen_until_s
+    stood_s = _stood_s(story, end_s=end_s)
+    blind = story is not None and bool(story.target.get("api_server"))
+    asked_s = end_s - (end_s if start_s is None else start_s) - (stood_s[1] - stood_s[0] if blind else 0.0)
+    looks_s = [one["t_s"] for one in facts.samples if start_s is not None and start_s <= one["t_s"] <= end_s]
+    seen_s = [t_s for t_s in looks_s if not (blind and stood_s[0] <= t_s < stood_s[1])]
+    share = min(1.0, len({int(t_s) for t_s in seen_s}) / asked_s) if asked_s > 0 else 0.0
+    away_s = 0.0 if blind else _away_s((start_s or 0.0, *looks_s, end_s), stood_s)
+    detail = f"{share:.0%} of the seconds from baseline to the end have a sample"
+    if away_s > GAP_S_MAX:
+        detail = f"nobody looked at the cluster for {away_s:.1f} s while the fault stood; {detail}"
     return Check(
         name="samples-present",
-        ok=share >= SAMPLES_SHARE_MIN,
+        ok=share >= SAMPLES_SHARE_MIN and away_s <= GAP_S_MAX,
         value=round(share, 6),
         limit=SAMPLES_SHARE_MIN,
-        detail=f"{share:.0%} of the seconds from baseline to the end have a sample",
+        detail=detail,
     )
+
+
+def _stood_s(story: FaultStory | None, *, end_s: float) -> tuple[float, float]:
+    """From when to when the fault stood; nothing of the run when there was none."""
+    if story is None or story.injected_s is None:
+        return end_s, end_s
+    return story.injected_s, end_s if story.gone_s is None else story.gone_s
+
+
+def _away_s(looks_s: Sequence[float], within_s: tuple[float, float]) -> float:
+    """The longest time between two looks that reaches into an interval."""
+    from_s, until_s = within_s
+    gaps_s = (after_s - s for s, after_s in pairwise(looks_s) if after_s > from_s and s < until_s)
+    return max(gaps_s, default=0.0)

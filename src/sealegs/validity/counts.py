@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from sealegs.facts import Facts
+from sealegs.facts import Facts, FaultStory
+from sealegs.fates import HOLE, Fates
 from sealegs.reconcile import confirmed_by_engines, disagreements
-from sealegs.slo import HOLE, Fates
 from sealegs.validity.check import Check, none_of
 
 # An engine's last lines can die with its pod; more than this is a lost log.
@@ -40,14 +40,18 @@ def reconcile(facts: Facts, fates: Fates) -> Check:
     )
 
 
-def engines_agree(facts: Facts, fates: Fates) -> Check:
-    """What the client calls ok an engine finished, with as many tokens, by the engine's own log."""
-    found = confirmed_by_engines(facts, fates)
+def engines_agree(facts: Facts, fates: Fates, story: FaultStory | None) -> Check:
+    """What the client calls ok an engine finished, with as many tokens, by the engine's own log.
+
+    Answers of the last moments of an engine that the fault killed count apart: their lines died with it.
+    """
+    found = confirmed_by_engines(facts, fates, story)
     share = len(found.unconfirmed) / found.answered if found.answered else 1.0
     ok = not found.different and share <= UNCONFIRMED_SHARE_MAX
-    detail = (
-        f"engines' logs confirm {found.answered - len(found.unconfirmed):,} of {found.answered:,} answers"
-    )
+    confirmed = found.answered - len(found.unconfirmed) - found.lost
+    detail = f"engines' logs confirm {confirmed:,} of {found.answered:,} answers"
+    if found.lost:
+        detail += f", of {found.lost:,} the line died with its engine"
     if not ok:
         cited = ", ".join((*found.different, *found.unconfirmed)[:3])
         detail = f"client and engines disagree: {detail}, {len(found.different)} differ in tokens: {cited}"

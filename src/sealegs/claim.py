@@ -1,0 +1,101 @@
+"""What a scenario claims: phases, objectives, recovery and error budget, as its file says them."""
+
+from dataclasses import dataclass
+from typing import Annotated, TypeAlias
+
+from sealegs.toml_shape import Choice, Range
+from sealegs.workload import Count, Positive
+
+PHASES = ("baseline", "fault", "recovery", "run")
+SLIS = ("success", "ttft", "tpot", "gap", "e2e")
+INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
+VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
+
+DAY_S = 86_400.0
+
+Share: TypeAlias = Annotated[float, Range(above=0, below=1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phases:
+    """Planned lengths. Load lasts exactly their sum; recovery begins when the fault is gone."""
+
+    warmup_s: Annotated[float, Range(least=0)]
+    baseline_s: Positive
+    fault_s_max: Positive
+    recovery_s: Positive
+
+    @property
+    def duration_s(self) -> float:
+        """How long load lasts."""
+        return self.warmup_s + self.baseline_s + self.fault_s_max + self.recovery_s
+
+    def longest_s(self, phase: str) -> float:
+        """The most time that requests of a phase can be due in; ``run`` is everything after warm-up."""
+        measured_s = self.baseline_s + self.fault_s_max + self.recovery_s
+        # A fault that ends early leaves its time to recovery.
+        recovery_s = self.fault_s_max + self.recovery_s
+        return {
+            "baseline": self.baseline_s,
+            "fault": self.fault_s_max,
+            "recovery": recovery_s,
+            "run": measured_s,
+        }[phase]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """At least `target` of the requests intended in `phase` are good: answered, and within any `limit_s`.
+
+    With `slice_s` it is said of slices of time instead of requests, and a slice is good when at least
+    `slice_share` of its requests are.
+    """
+
+    name: str
+    sli: Annotated[str, Choice(SLIS)]
+    phase: Annotated[str, Choice(PHASES)]
+    limit_s: Positive | None = None
+    slice_s: Positive | None = None
+    slice_share: Share | None = None
+    target: Share
+    confidence: Annotated[float, Range(least=0.5, below=1)] = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recovery:
+    """Recovered: from here on every slice is good, beginning with `slices` of them in a row.
+
+    A slice of `slice_s` is good when at least `good_share` of its intended requests were answered, with their
+    first token within `ttft_limit_s`.
+    """
+
+    limit_s: Positive
+    ttft_limit_s: Positive
+    slice_s: Positive = 5.0
+    slices: Count = 3
+    good_share: Share = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Fault and recovery together spend at most `spent_max` of the error budget.
+
+    The budget is the share 1 - `target` of `period_d` days in which everything may fail.
+    """
+
+    target: Share
+    period_d: Positive = 28.0
+    spent_max: Share
+
+    @property
+    def budget_s(self) -> float:
+        """How long everything may fail in a period."""
+        return (1 - self.target) * self.period_d * DAY_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """How a run of this scenario must end; anything but PASS makes it a negative control."""
+
+    verdict: Annotated[str, Choice(VERDICTS)] = "PASS"
+    reason: str = ""
