@@ -95,11 +95,13 @@ def test_a_page_stands_alone(runs: dict[str, Path], case: str) -> None:
     assert parsed.open == []
     assert parsed.elements.isdisjoint({"script", "link", "img", "iframe", "object"})
     assert "http" not in "".join(parsed.addresses)
-    assert "url(" not in page_of(runs[case]).replace("url(#hatch)", "")
-    for address in parsed.addresses:
+    assert "default-src 'none'" in page_of(runs[case])
+    assert "url(" not in re.sub(r"url\(#[a-z0-9-]+\)", "", page_of(runs[case]))
+    assert len(parsed.ids) == len(set(parsed.ids))
+    for address in (*parsed.addresses, *re.findall(r"url\((#[a-z0-9-]+)\)", page_of(runs[case]))):
         if address.startswith("#"):
             assert address[1:] in parsed.ids
-        else:
+        elif not address.startswith("data:image/png;base64,"):
             assert (runs[case] / address).is_file()
 
 

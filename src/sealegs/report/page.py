@@ -1,6 +1,7 @@
 """The page of one run: a single file that needs no network, no script and no other file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from sealegs import mesh
-from sealegs.report import rows
+from sealegs.report import losses, numbers, rows
 from sealegs.report.happened import happened
-from sealegs.report.interval import floor_of
+from sealegs.report.interval import budget_bar, budget_end, floor_of
+from sealegs.report.ladder import ladder_of
 from sealegs.report.reading import Reading, read
 from sealegs.report.timeline import timeline
-from sealegs.report.words import MISSING, SIGNS, duration, plain, seconds, share
+from sealegs.report.words import MISSING, SIGNS, duration, part, plain, seconds, share
 
 # What a reader finds in each file, in the order to open them.
 FILES = {
@@ -52,41 +54,50 @@ def render(run_dir: Path) -> Path:
 def draw(reading: Reading) -> str:
     """The whole page as HTML."""
     here = files(__package__)
+    templates = [one for one in here.iterdir() if one.name.endswith(".j2")]
     environment = Environment(
-        loader=DictLoader({"page": (here / "page.html.j2").read_text(encoding="utf-8")}),
+        loader=DictLoader({one.name: one.read_text(encoding="utf-8") for one in templates}),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(seconds=seconds, share=share, plain=plain)
+    environment.filters.update(seconds=seconds, share=share, part=part, plain=plain)
     style = (here / "page.css").read_text(encoding="utf-8")
-    return environment.get_template("page").render(_shown(reading), style=Markup(style))  # noqa: S704  our own file
+    return environment.get_template("page.html.j2").render(_shown(reading), style=Markup(style))  # noqa: S704  our own file
 
 
 def _shown(reading: Reading) -> dict[str, Any]:
     """Everything the template prints."""
     verdict = reading.verdict
     low_s, high_s = reading.span_s
-    lost, lost_count = rows.lost(reading)
+    lost, lost_count = losses.lost(reading)
     checks = verdict["validity"]["checks"]
+    budget = verdict.get("budget")
+    drawn = timeline(reading)
     return {
         "run": _identity(reading.facts.run),
         "scenario": reading.facts.scenario,
-        "verdict": verdict,
+        "verdict": {"budget": None, **verdict},
         "signs": SIGNS,
         "checks_ok": sum(check["ok"] for check in checks),
         "lasted": duration(high_s - low_s),
         "figures": _figures(verdict),
         "objectives": rows.objectives(reading),
         "bar_floor": floor_of(verdict["objectives"]),
-        "timeline": Markup(timeline(reading)),  # noqa: S704  drawn here, labels escaped
+        "timeline": replace(drawn, drawing=Markup(drawn.drawing)),  # noqa: S704  drawn here, labels escaped
         "phases": rows.phases(reading),
+        "percentiles": numbers.percentiles(reading),
+        "changes": numbers.changes(reading),
+        "ladder": ladder_of((verdict["fault"] or {}).get("ladder", ())),
         "happened": happened(reading),
+        "causes": losses.causes(verdict),
         "lost": lost,
         "lost_count": lost_count,
-        "flags": rows.flags(reading),
+        "flags": losses.flags(reading),
+        "budget_bar": Markup(budget_bar(budget)) if budget else "",  # noqa: S704  drawn here
+        "budget_until": budget_end(budget) if budget else None,
         "files": _files(reading.run_dir),
     }
 
@@ -111,6 +122,9 @@ def _figures(verdict: dict[str, Any]) -> list[tuple[str, str]]:
             (f"{sum(fault['in_flight_at_injection'].values())}", "in flight where the fault struck")
         )
     figures.append((f"{counts.get('truncated', 0):,}", "streams cut short"))
+    if losses_seen := verdict.get("losses"):
+        what = f"lost, {losses_seen['unexplained']:,} of them unexplained"
+        figures.append((f"{losses_seen['lost']:,}", what))
     if counts.get("retried"):
         figures.append((f"{counts['attempts'] / counts['sent']:.2f}", "attempts for each request sent"))
     if counts.get("tokens_wasted"):

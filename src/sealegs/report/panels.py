@@ -1,43 +1,35 @@
 """The panels of the timeline: what load asked, what failed, how fast, how full, how many were ready."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from sealegs.invariants import GRANTED, REFUSED
 from sealegs.report import svg
-from sealegs.report.axes import Line, binned, edges_of, grid, highest, sampled, stepped
+from sealegs.report.axes import Line, binned, edges_of, grid, highest, stepped
+from sealegs.report.heat import Floats, columns_of, key, levels_of, over_time, picture
 from sealegs.report.reading import Reading
 from sealegs.report.words import count, seconds
-from sealegs.stats import quantile
 
 CLASSES_MAX = 8
 CLASS_ROW = 16.0
-CROSS = "l6 6m0 -6l-6 6"
+STROKES_MAX = 400
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One panel: `body` is drawn from its own top; `said` is the same in words for who cannot see it."""
+    """One panel: `body` is drawn from its own top; `said` is the same in words for who cannot see it.
+
+    `lines` have a value for each step of time, and `name` says in a table what of.
+    """
 
     title: str
     said: str
     height: float
     body: str
-
-
-def all_panels(reading: Reading, x: svg.Scale) -> list[Panel]:
-    """Every panel of a run, from what was asked to what it ran on."""
-    return [
-        rates(reading, x),
-        failures(reading, x),
-        first_tokens(reading, x),
-        load(reading, x),
-        *(replicas(reading, x, app) for app in _apps(reading)),
-    ]
+    name: str = ""
+    lines: Sequence[Line] = ()
 
 
 def rates(reading: Reading, x: svg.Scale) -> Panel:
@@ -46,7 +38,7 @@ def rates(reading: Reading, x: svg.Scale) -> Panel:
     step_s = edges[1] - edges[0]
     fates = reading.fates
     planned = np.histogram(fates.intended_s, edges)[0] / step_s
-    whole = np.histogram(fates.end_s[fates.ok], edges)[0] / step_s
+    whole = np.histogram(fates.end_s[reading.ok], edges)[0] / step_s
     # Nobody counted answers after the evidence ends: that is a gap, not none.
     counted = [
         value if edge < reading.seen_until_s else None
@@ -59,152 +51,100 @@ def rates(reading: Reading, x: svg.Scale) -> Panel:
     )
     body = grid(x, y) + stepped(x, y, edges, lines)
     title = f"Requests per second, planned and answered whole, in steps of {step_s:g} s"
-    said = f"{count(len(fates.request_id), 'request')} planned, {int(fates.ok.sum())} answered whole."
-    return Panel(title=title, said=said, height=104.0, body=body)
+    said = f"{count(len(fates.request_id), 'request')} planned, {int(reading.ok.sum())} answered whole."
+    return Panel(title=title, said=said, height=104.0, body=body, name="requests/s", lines=lines)
 
 
 def failures(reading: Reading, x: svg.Scale) -> Panel:
-    """Each failed request as a stroke at its end, a row for each class."""
+    """Each failed request as a stroke at its end, a row for each class; many of them as shades of counts."""
     fates = reading.fates
-    bad = ~fates.ok
-    when_s = np.where(np.isnan(fates.end_s), fates.intended_s, fates.end_s)
-    classes = Counter(fates.outcome[bad]).most_common(CLASSES_MAX)
+    bad = ~reading.ok
+    outcomes = fates.outcome[bad]
+    when_s = np.where(np.isnan(fates.end_s), fates.intended_s, fates.end_s)[bad]
+    classes = Counter(outcomes).most_common()
+    shown = classes[:CLASSES_MAX]
     body = []
-    for row, (outcome, number) in enumerate(classes):
+    for row, (outcome, number) in enumerate(shown):
         y = 8.0 + row * CLASS_ROW
-        marks = [(x(float(t_s)), y) for t_s in when_s[bad & (fates.outcome == outcome)]]
         body.append(svg.path(f"M{svg.coordinate(x.start)} {y + 10}H{svg.coordinate(x.end)}", "grid"))
-        body.append(svg.path(svg.path_marks(marks, "v10"), "failed"))
-        body.append(svg.text(x.end + 8, y + 9, f"{outcome} {number}", "name bad"))
-    height = max(len(classes), 1) * CLASS_ROW + 10.0
+        body.append(svg.text(x.end + 8, y + 9, f"{outcome} {number:,}", "name bad"))
+    height = max(len(shown), 1) * CLASS_ROW + 10.0
+    times = [when_s[outcomes == outcome] for outcome, _ in shown]
+    if len(when_s) <= STROKES_MAX:
+        body += [_strokes(one, x, 8.0 + row * CLASS_ROW) for row, one in enumerate(times)]
+    else:
+        body.append(_shaded(times, x, height))
+        height += 20.0
     if not classes:
         body.append(svg.text(x.start + 6, 18.0, "no request failed", "note"))
-    said = ", ".join(f"{outcome} {number}" for outcome, number in classes) or "None."
+    others = sum(number for _, number in classes[CLASSES_MAX:])
+    rest = (
+        f"; {count(others, 'request')} of {len(classes) - len(shown)} more classes not drawn"
+        if others
+        else ""
+    )
+    said = ", ".join(f"{outcome} {number:,}" for outcome, number in classes) or "None."
     return Panel(
-        title="Failed requests, by class, at the moment they ended",
+        title=f"Failed requests, by class, at the moment they ended{rest}",
         said=said,
         height=height,
         body="".join(body),
+        name="requests",
+        lines=(Line(name="failed", kind="", values=_counted(when_s, x)),),
     )
 
 
-def first_tokens(reading: Reading, x: svg.Scale) -> Panel:
-    """Time to first token of every request from its intended time, on a logarithmic axis."""
+def _counted(when_s: Floats, x: svg.Scale) -> list[float | None]:
+    """How many moments lie in each step."""
+    return [float(number) for number in over_time(when_s, edges_of(x))]
+
+
+def _strokes(when_s: Floats, x: svg.Scale, y: float) -> str:
+    """A stroke for each moment."""
+    return svg.path(svg.path_marks([(x(t_s), y) for t_s in when_s.tolist()], "v10"), "failed")
+
+
+def _shaded(times: list[Floats], x: svg.Scale, height: float) -> str:
+    """A row of shades for each class, and what they count."""
+    edges = columns_of(x, requests=sum(map(len, times)))
+    counts = [over_time(one, edges)[np.newaxis] for one in times]
+    levels = levels_of(np.concatenate(counts))
+    strips = [
+        picture(
+            f"failed-{row}",
+            one,
+            x,
+            edges,
+            top=8.0 + row * CLASS_ROW,
+            height=10.0,
+            levels=levels,
+            kind="heat bad",
+        )
+        for row, one in enumerate(counts)
+    ]
+    words = f"failed in {edges[1] - edges[0]:g} s:"
+    return "".join(strips) + key(x.start, height, levels, kind="heat bad", words=words)
+
+
+def lag(reading: Reading, x: svg.Scale) -> Panel:
+    """How late the load machine itself sent."""
     fates = reading.fates
-    ttft_s = fates.ttft_s
-    got = ~np.isnan(ttft_s)
-    limits = [one for one in reading.verdict["objectives"] if one["sli"] == "ttft" and one["limit_s"]]
-    values = [*ttft_s[got].tolist(), *(one["limit_s"] for one in limits)] or [0.01, 10.0]
-    y = svg.Scale(low=max(min(values), 1e-3) / 1.2, high=max(values) * 1.2, start=176.0, end=24.0, log=True)
-    dots = [
-        (x(float(t_s)), y(float(value)))
-        for t_s, value in zip(fates.intended_s[got], ttft_s[got], strict=True)
-    ]
-    lost = [(x(float(t_s)) - 3, 9.0) for t_s in fates.intended_s[~got]]
+    lag_s = fates.sent_s - fates.intended_s
     edges = edges_of(x)
-    lines = (
-        Line(name="p50", kind="line main", values=binned(fates.intended_s, ttft_s, edges, q=0.50)),
-        Line(name="p95", kind="line high", values=binned(fates.intended_s, ttft_s, edges, q=0.95)),
-    )
-    body = [grid(x, y, values=_decades(y)), svg.path(svg.path_marks(dots, "h0"), "dot")]
-    body.append(stepped(x, y, edges, lines))
-    body += [_limit(reading, x, y, one) for one in limits]
-    if lost:
-        body.append(svg.path(svg.path_marks(lost, CROSS), "failed"))
-        body.append(svg.text(x.end + 8, 16.0, f"none came {len(lost)}", "name bad"))
-    median_s = quantile(ttft_s[got].tolist(), 0.5)
-    said = f"Median {seconds(median_s)}; {count(len(lost), 'request')} never had one."
-    title = "Time to first token in seconds, from the intended time, each request a dot"
-    return Panel(title=title, said=said, height=184.0, body="".join(body))
-
-
-def load(reading: Reading, x: svg.Scale) -> Panel:
-    """Requests in flight as the client counts them, in the engines, and in the engines' queues."""
-    samples = reading.facts.samples
-    lines = (
-        Line(name="client", kind="line soft", values=[one.get("load_in_flight") for one in samples]),
-        Line(name="engines", kind="line main", values=[_total(one.get("in_flight")) for one in samples]),
-        Line(name="queued", kind="line high", values=[_total(one.get("queue")) for one in samples]),
-    )
-    y = svg.Scale(low=0.0, high=highest(lines), start=80.0, end=8.0)
-    title = "Requests in flight: at the client, in the engines, and queued in them"
-    said = f"At most {highest(lines):g} at once."
-    return Panel(title=title, said=said, height=88.0, body=grid(x, y) + sampled(x, y, samples, lines))
-
-
-def replicas(reading: Reading, x: svg.Scale, app: str) -> Panel:
-    """Ready replicas of one app against those asked for and the fewest that its budget allows."""
-    samples = reading.facts.samples
-    floors = [
-        (one["t_s"], one["desired_healthy"]) for one in reading.facts.of_kind("pdb") if one.get("app") == app
-    ]
-    lines = (
-        Line(name="wanted", kind="line soft", values=[_of(one, "desired", app) for one in samples]),
-        Line(name="ready", kind="line main", values=[_of(one, "ready", app) for one in samples]),
-        Line(name="budget", kind="line floor", values=[_at(floors, one["t_s"]) for one in samples]),
+    lines = tuple(
+        Line(name=name, kind=kind, values=[None if one is None else one * 1e3 for one in values])
+        for name, kind, values in (
+            ("p50", "line main", binned(fates.intended_s, lag_s, edges, q=0.50)),
+            ("highest", "line high", binned(fates.intended_s, lag_s, edges, q=1.0)),
+        )
     )
     y = svg.Scale(low=0.0, high=highest(lines), start=54.0, end=10.0)
-    evicted, refused = _evictions(reading, app)
-    marks = [
-        svg.path(svg.path_marks([(x(t_s) - 4, 0.0) for t_s in evicted], "h8l-4 7z"), "evicted"),
-        svg.path(svg.path_marks([(x(t_s) - 3, 1.0) for t_s in refused], CROSS), "failed"),
-    ]
-    ready = [value for value in lines[1].values if value is not None]
-    said = f"Fewest ready {min(ready):g}." if ready else "Not sampled."
-    happened = (
-        f", {len(evicted)} evicted (▼), {count(len(refused), 'eviction')} refused (\N{MULTIPLICATION SIGN})"
-        if evicted or refused
-        else ""
+    worst_s = float(np.nanmax(lag_s, initial=0.0))
+    return Panel(
+        title="Sending lag in milliseconds: sent less intended time, the load machine's own lateness",
+        said=f"At most {seconds(worst_s)}.",
+        height=62.0,
+        body=grid(x, y) + stepped(x, y, edges, lines),
+        name="lag, ms",
+        lines=lines,
     )
-    body = grid(x, y) + sampled(x, y, samples, lines) + "".join(marks)
-    return Panel(title=f"Replicas of {app}{happened}", said=said, height=62.0, body=body)
-
-
-def _decades(y: svg.Scale) -> list[float]:
-    """1, 2 and 5 times the powers of ten on a logarithmic axis."""
-    round_values = [factor * 10.0**exponent for exponent in range(-4, 4) for factor in (1, 2, 5)]
-    return [value for value in round_values if y.low <= value <= y.high]
-
-
-def _limit(reading: Reading, x: svg.Scale, y: svg.Scale, objective: Mapping[str, Any]) -> str:
-    """The limit of an objective across its phase."""
-    limit_s = objective["limit_s"]
-    rules = [
-        svg.path(
-            svg.path_line([(x(phase.start_s), y(limit_s)), (x(reading.ends_s(phase)), y(limit_s))]), "limit"
-        )
-        + svg.text(x(phase.start_s) + 4, y(limit_s) - 4, f"limit {limit_s:g} s", "limit-name")
-        for phase in reading.phases
-        if phase.name == objective["phase"]
-    ]
-    return "".join(rules)
-
-
-def _evictions(reading: Reading, app: str) -> tuple[list[float], list[float]]:
-    """When evictions of an app's pods were granted, and when refused."""
-    app_of = {one["name"]: one.get("app") for one in reading.facts.of_kind("pod")}
-    ours = [one for one in reading.facts.of_kind("eviction") if app_of.get(one.get("pod")) == app]
-    granted = [one["t_s"] for one in ours if one.get("status") in GRANTED]
-    return granted, [one["t_s"] for one in ours if one.get("status") == REFUSED]
-
-
-def _apps(reading: Reading) -> list[str]:
-    """Apps that were sampled, those with an eviction first."""
-    apps = {app for one in reading.facts.samples for app in one.get("desired", {})}
-    return sorted(apps, key=lambda app: (not any(_evictions(reading, app)), app))
-
-
-def _of(sample: Mapping[str, Any], field: str, app: str) -> float | None:
-    """One app's number in a sample."""
-    value = sample.get(field, {}).get(app)
-    return None if value is None else float(value)
-
-
-def _total(by_pod: Mapping[str, float] | None) -> float | None:
-    """All pods together; None when they were not sampled."""
-    return None if by_pod is None else float(sum(by_pod.values()))
-
-
-def _at(changes: list[tuple[float, float]], t_s: float) -> float | None:
-    """The last value set by a moment."""
-    return next((value for when_s, value in reversed(changes) if when_s <= t_s), None)

@@ -10,8 +10,8 @@ import numpy as np
 from sealegs import evidence
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts, FaultStory, Interval, fault_story, intervals
+from sealegs.fates import Fates, Flags, fates_of
 from sealegs.judge import read_facts
-from sealegs.slo import Fates, fates_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,22 +26,25 @@ class Reading:
     verdict: dict[str, Any]
 
     @cached_property
+    def ok(self) -> Flags:
+        """Requests that were answered whole and right, at a time that can be drawn: damage has taken some."""
+        return self.fates.ok & ~np.isnan(self.fates.ttft_s)
+
+    @cached_property
     def span_s(self) -> tuple[float, float]:
         """From the first phase to the last thing seen of the run."""
         fates = self.fates
-        begun_s = [phase.start_s for phase in self.phases] or fates.intended_s.tolist() or [0.0]
-        last_s: list[float] = [
-            self.facts.seen_until_s,
-            *fates.intended_s.tolist(),
-            *fates.end_s[~np.isnan(fates.end_s)].tolist(),
-        ]
-        return min(begun_s), max(*last_s, min(begun_s) + 1.0)
+        begun_s = min(
+            [phase.start_s for phase in self.phases] or [float(np.min(fates.intended_s, initial=0.0))]
+        )
+        last_s = (self.facts.seen_until_s, begun_s + 1.0, fates.intended_s, fates.end_s)
+        return begun_s, max(float(np.nanmax(one, initial=0.0)) for one in last_s)
 
     @cached_property
     def seen_until_s(self) -> float:
         """Where the evidence ends; in a run that was killed that is before its plan does."""
-        ended_s: list[float] = self.fates.end_s[~np.isnan(self.fates.end_s)].tolist()
-        return max(self.facts.seen_until_s, *ended_s, self.span_s[0])
+        ended_s = float(np.nanmax(self.fates.end_s, initial=0.0))
+        return max(self.facts.seen_until_s, ended_s, self.span_s[0])
 
     def ends_s(self, phase: Interval) -> float:
         """When a phase ended, or where the evidence does."""
@@ -65,7 +68,7 @@ def read(run_dir: Path) -> Reading:
     return Reading(
         run_dir=run_dir,
         facts=facts,
-        fates=fates_of(facts.schedule, facts.requests, phases),
+        fates=fates_of(facts),
         phases=phases,
         story=fault_story(facts),
         verdict=verdict,

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 Point = tuple[float, float]
 
@@ -58,14 +60,16 @@ def path_line(points: Iterable[Point | None]) -> str:
 
 
 def path_steps(edges: Sequence[float], heights: Sequence[float | None]) -> str:
-    """A flat line from each edge to the next; None draws nothing there."""
+    """A flat line from each edge to the next; None draws nothing there. What stays the same is one line."""
     parts: list[str] = []
-    down = False
-    for start, end, height in zip(edges, edges[1:], heights, strict=False):
+    before: float | None = None
+    for height, same in groupby(zip(heights, pairwise(edges), strict=False), key=itemgetter(0)):
+        spans = [span for _, span in same]
         if height is not None:
-            move = f"V{coordinate(height)}" if down else f"M{coordinate(start)} {coordinate(height)}"
-            parts.append(f"{move}H{coordinate(end)}")
-        down = height is not None
+            start, end = coordinate(spans[0][0]), coordinate(spans[-1][1])
+            move = f"M{start} {coordinate(height)}" if before is None else f"V{coordinate(height)}"
+            parts.append(f"{move}H{end}")
+        before = height
     return "".join(parts)
 
 
@@ -84,11 +88,18 @@ def text(x: float, y: float, words: str, kind: str) -> str:
     return f'<text x="{coordinate(x)}" y="{coordinate(y)}" class="{kind}">{escape(words, quote=False)}</text>'
 
 
-def rectangle(x: float, y: float, width: float, height: float, kind: str) -> str:
+def rectangle(x: float, y: float, width: float, height: float, kind: str, *, opacity: float = 1.0) -> str:
     """A rectangle of a class."""
     place = f'x="{coordinate(x)}" y="{coordinate(y)}"'
     size = f'width="{coordinate(max(width, 0.0))}" height="{coordinate(height)}"'
-    return f'<rect {place} {size} class="{kind}"/>'
+    faint = f' fill-opacity="{opacity:.2f}"' if opacity < 1 else ""
+    return f'<rect {place} {size} class="{kind}"{faint}/>'
+
+
+def small(width: float, height: float, body: str, *, kind: str, said: str = "") -> str:
+    """A drawing of its own in a line of text; one that says nothing is decoration to a screen reader."""
+    told = f'role="img" aria-label="{escape(said)}"' if said else 'aria-hidden="true"'
+    return f'<svg viewBox="0 0 {width:g} {height:g}" class="{kind}" {told}>{body}</svg>'
 
 
 def spread(places: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:

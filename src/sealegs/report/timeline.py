@@ -1,12 +1,16 @@
 """The timeline: panels over one axis of time, phases named above, the fault shaded through all of them."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from sealegs.report import svg
-from sealegs.report.panels import Panel, all_panels
+from sealegs.report.axes import edges_of
+from sealegs.report.capacity import apps_of, load, mesh, replicas
+from sealegs.report.latency import first_tokens, paces
+from sealegs.report.panels import Panel, failures, lag, rates
 from sealegs.report.reading import Reading
-from sealegs.report.words import seconds
+from sealegs.report.words import figure, seconds
 
 WIDTH = 1000.0
 LEFT, RIGHT = 52.0, 868.0
@@ -14,15 +18,37 @@ TITLE = 20.0
 GAP = 10.0
 PHASE_ROW = 16.0
 MARK_ROW = 14.0
-LETTER = 6.6  # width of a letter, to keep labels apart
+LETTER = 7.0  # width of a letter, to keep labels apart
 STATES = ("armed", "injected", "landed", "undone", "gone")
 
 
-def timeline(reading: Reading) -> str:
-    """The whole drawing as one SVG element."""
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """The drawing as one SVG element, and what its lines show as a table: a row for each step of time."""
+
+    drawing: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def timeline(reading: Reading) -> Timeline:
+    """Every panel of a run over one axis."""
     low_s, high_s = reading.span_s
     x = svg.Scale(low=low_s, high=high_s, start=LEFT, end=RIGHT)
-    panels = all_panels(reading, x)
+    panels = _panels(reading, x)
+    lines = [(panel.name, line) for panel in panels for line in panel.lines]
+    return Timeline(
+        drawing=_drawing(reading, x, panels),
+        columns=("from, s", *(f"{name} {line.name}" for name, line in lines)),
+        rows=tuple(
+            (f"{edge:g}", *(figure(line.values[step]) for _, line in lines))
+            for step, edge in enumerate(edges_of(x)[:-1])
+        ),
+    )
+
+
+def _drawing(reading: Reading, x: svg.Scale, panels: Sequence[Panel]) -> str:
+    """Panels below each other, phases and marks above them, the fault through them."""
     marks = _marks(reading)
     names = [(phase.start_s, phase.name) for phase in reading.phases]
     name_rows, mark_rows = (_rows([(x(t_s), label) for t_s, label in labels]) for labels in (names, marks))
@@ -50,6 +76,20 @@ def timeline(reading: Reading) -> str:
     )
 
 
+def _panels(reading: Reading, x: svg.Scale) -> list[Panel]:
+    """Every panel of a run, from what was asked to what it ran on."""
+    return [
+        rates(reading, x),
+        failures(reading, x),
+        first_tokens(reading, x),
+        paces(reading, x),
+        load(reading, x),
+        *(replicas(reading, x, app) for app in apps_of(reading)),
+        mesh(reading, x),
+        lag(reading, x),
+    ]
+
+
 def _marks(reading: Reading) -> list[tuple[float, str]]:
     """The fault's states in time order, as labels, and where the evidence of an unfinished run ends."""
     story = reading.story
@@ -70,7 +110,7 @@ def _rows(labels: Sequence[tuple[float, str]]) -> list[int]:
     rows = []
     for place, label in labels:
         row = next((index for index, end in enumerate(free) if end <= place), len(free))
-        free[row : row + 1] = [place + 12 + LETTER * len(label)]
+        free[row : row + 1] = [place + 16 + LETTER * len(label)]
         rows.append(row)
     return rows
 

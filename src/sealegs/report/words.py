@@ -3,6 +3,14 @@
 import math
 
 MISSING = "\N{EN DASH}"
+NEVER = "never"
+INDICATORS = {
+    "success": "answered whole and right",
+    "ttft": "first token in time",
+    "tpot": "tokens at pace",
+    "gap": "no long standstill",
+    "e2e": "whole answer in time",
+}
 SIGNS = {"PASS": "✓", "FAIL": "✗", "INCONCLUSIVE": "?", "INVALID": "!"}
 
 
@@ -23,9 +31,28 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f} s" if 0 < abs(value) < 10 else f"{value:.1f} s".replace(".0 s", " s")  # noqa: PLR2004  three digits are enough
 
 
-def milliseconds(value: float | None) -> str:
-    """A duration in whole milliseconds, for columns whose numbers are to be compared."""
-    return MISSING if value is None or math.isnan(value) else f"{value * 1e3:,.0f} ms"
+def milliseconds(value: float | None, *, digits: int = 0) -> str:
+    """A duration in milliseconds, for columns whose numbers are to be compared."""
+    return MISSING if value is None or math.isnan(value) else f"{value * 1e3:,.{digits}f} ms"
+
+
+def figure(value: float | None) -> str:
+    """A number of a table of many: three digits are enough; what took for ever says so."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return NEVER
+    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}"  # noqa: PLR2004  three digits
+
+
+def points(value: float | None) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return MISSING if value is None else f"{value * 100:+.2f} pp".replace("-", "\N{MINUS SIGN}")
+
+
+def part(value: float | None) -> str:
+    """A small share in percent, of which two digits matter wherever they stand."""
+    return MISSING if value is None else f"{value * 100:.2g} %" if value < 1 else f"{value * 100:,.0f} %"
 
 
 def since(value: float) -> str:
