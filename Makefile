@@ -10,10 +10,16 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, every test run compiles all of the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-load cluster demo down e2e format heal help lint load lock test unit
+.PHONY: bench-load browser cluster demo down e2e format heal help lint load lock mutation nightly test unit
 
 bench-load: $(READY)  ## our streaming client beside its peers, into docs/benchmarks.md (25 min, on a quiet machine)
 	$(BIN)/python bench/run.py
+
+browser: $(READY)  ## every page in a real Chromium: widths, light and dark, no request, axe-core (2 min)
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; } || { echo "the pages are tried in a browser: install chromium"; exit 5; }
+	@command -v npm > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends npm; } || { echo "axe-core comes by npm: install npm"; exit 5; }
+	npm ci --silent --no-audit --no-fund --prefix tests/browser
+	$(BIN)/pytest -m browser
 
 cluster: $(READY)  ## make the kind cluster (11 min the first time, 90 s from the cache, at once when it stands)
 	$(BIN)/sealegs cluster up
@@ -50,10 +56,16 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
 
-test: lint unit load e2e  ## everything, as CI runs it (35 min cold, 25 min on a standing cluster)
+mutation: $(READY)  ## change the judge in hundreds of small ways, and see its tests notice each (15 min)
+	$(BIN)/python -m tests.mutation.measure
+
+nightly: cluster  ## every scenario in one night, and its page beside the nights before (20 min on a standing cluster)
+	$(BIN)/sealegs nightly run
+
+test: lint unit browser load e2e  ## everything, as CI runs it (35 min cold, 25 min on a standing cluster)
 
 unit: $(READY)  ## unit and golden tests (seconds)
-	$(BIN)/pytest -m "not e2e and not load and not simulation" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m "not e2e and not load and not simulation and not browser" --numprocesses 2 --dist worksteal
 
 $(READY): requirements.lock pyproject.toml
 	@echo "sealegs: making $(VENV) with the pinned packages (about a minute)"

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -21,7 +22,9 @@ from sealegs.evidence import RUNS
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
 from sealegs.judge import read_facts
+from sealegs.nightly_command import nightly
 from sealegs.outputs import deliver, without_commands
+from sealegs.progress import shown
 from sealegs.run import execute, plan
 from sealegs.scenario import load_scenario, root_of
 from sealegs.traffic.schedule import dropped_of
@@ -100,7 +103,7 @@ def run(scenario: Path, context: str | None, outputs: Path | None) -> int:
     """
     asked = load_scenario(scenario)
     plan(asked)
-    verdict = execute(asked, clusters.connect(context), say=_say)
+    verdict = execute(asked, clusters.connect(context), watch=partial(shown, out=sys.stderr))
     _show(root_of(asked.path) / RUNS / verdict.run_id, verdict, outputs)
     return verdict.exit_code
 
@@ -200,6 +203,9 @@ def status() -> None:
         click.echo(f"{name:8} {value}")
 
 
+main.add_command(nightly)
+
+
 @main.group()
 def traffic() -> None:
     """Look at what scenarios send. Needs no cluster."""
@@ -286,7 +292,3 @@ def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:
     with without_commands(environment=os.environ, out=sys.stdout):
         present(run_dir, verdict, out=sys.stdout)
     deliver(run_dir, outputs, environment=os.environ, out=sys.stdout)
-
-
-def _say(text: str) -> None:
-    click.echo(f"sealegs: {text}", err=True)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from sealegs.errors import ClusterError, ScenarioError
 from sealegs.experiment import RUNNER_PID
 from sealegs.judge import judge
 from sealegs.kube.api import make_default
+from sealegs.progress import shown
 from sealegs.run import Run, open_run
 from sealegs.scenario import load_scenario
 from sealegs.traffic.process import die_with
@@ -47,7 +49,9 @@ def before_experiment_control(context: dict[str, Any], configuration: dict[str, 
     try:
         scenario = load_scenario(Path(str(configuration["scenario"])))
         cluster = connect(str(configuration.get("context") or "") or None)
-        run = _block.enter_context(open_run(scenario, cluster, door="chaos", say=_say))
+        # No rows: Chaos Toolkit tells its own story on the same terminal.
+        watch = partial(shown, out=sys.stderr, live=False)
+        run = _block.enter_context(open_run(scenario, cluster, door="chaos", watch=watch))
         os.environ.update(environment_of(run.run_dir))
         make_default(cluster.kubeconfig)
         _opened.append(run)
@@ -103,7 +107,3 @@ def after_experiment_control(context: dict[str, Any], state: dict[str, Any]) -> 
     if verdict.verdict in {"PASS", "FAIL"}:
         state["status"] = "completed"
     present(run.run_dir, verdict, out=sys.stdout)
-
-
-def _say(text: str) -> None:
-    print(f"sealegs: {text}", file=sys.stderr, flush=True)  # noqa: T201

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,15 +25,20 @@ from sealegs.traffic import capacity, load, schedule
 from sealegs.traffic.load import LEAD_S, Load
 from sealegs.verdict import Verdict
 from sealegs.waiting import TIMEOUTS, now_ns, wait_until
-from sealegs.workload import ANSWERED
 
 LOOK_EVERY_S = 0.05
-TELL_EVERY_S = 10.0
 
 Say = Callable[[str], None]
+# Given a run's folder: watches it while it is recorded, and gives what tells people something more.
+Watch = Callable[[Path], AbstractContextManager[Say]]
 
 
-def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", say: Say = lambda _: None) -> Verdict:
+def unwatched(_: Path) -> AbstractContextManager[Say]:
+    """A watch for runs that nobody looks at."""
+    return nullcontext(lambda _: None)
+
+
+def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", watch: Watch = unwatched) -> Verdict:
     """Test a scenario's claim on a cluster: the whole flow.
 
     Raises:
@@ -41,7 +46,7 @@ def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", say: Say
             goes wrong later is in the evidence, and the verdict says so.
         ScenarioError: as `plan`.
     """
-    with open_run(scenario, cluster, door=door, say=say) as run:
+    with open_run(scenario, cluster, door=door, watch=watch) as run:
         run.baseline()
         run.inject() if scenario.experiment else run.hold()
         run.recover()
@@ -60,9 +65,7 @@ def plan(scenario: Scenario) -> pa.Table:
 
 
 @contextmanager
-def open_run(
-    scenario: Scenario, cluster: Cluster, *, door: str, say: Say = lambda _: None
-) -> Iterator["Run"]:
+def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = unwatched) -> Iterator["Run"]:
     """A run with its identity on disk. At the end of the block it is closed, whatever happened in it.
 
     An error of the environment in the block ends the run early; it is noted in the evidence and not raised.
@@ -79,6 +82,7 @@ def open_run(
     with (
         closing(connect(cluster.kubeconfig, context=cluster.context)) as api,
         lease.held(api, holder=run_id, on_lost=lost.append),
+        ExitStack() as watching,
     ):
         document = identity.identify(
             scenario, cluster, api, run_id=run_id, started=started, zero_ns=zero_ns, root=root, door=door
@@ -89,6 +93,7 @@ def open_run(
         if scenario.experiment:
             shutil.copy(scenario.experiment, run_dir / "experiment.json")
         timeline = Timeline(run_dir, zero_ns=zero_ns)
+        say = watching.enter_context(watch(run_dir))
         run = Run(scenario, cluster, api, run_dir, document, timeline, say, lost)
         say(f"run {run_id}")
         try:
@@ -258,31 +263,17 @@ class Run:
         self._wait(lambda: self.timeline.now_s >= t_s, limit_s=limit_s, what=f"phase {name}")
         self.phase = name
         self.timeline.note("phase", name=name)
-        self.say(f"{name} · {self._load_told()}")
 
     def _wait(self, condition: Callable[[], bool], *, limit_s: float, what: str) -> None:
-        """A condition holds; meanwhile the cluster is ours, load and recorder live, and progress is told."""
-        told_s = self.timeline.now_s
+        """A condition holds; meanwhile the cluster is ours, and load and recorder live."""
 
         def look() -> bool:
-            nonlocal told_s
             if self.lost:
                 raise ClusterError(self.lost.pop())
             if self.load is not None:
                 self.load.raise_if_dead()
             if self.recorder is not None:
                 self.recorder.raise_if_broken()
-            if self.timeline.now_s - told_s >= TELL_EVERY_S:
-                told_s = self.timeline.now_s
-                self.say(f"{self.phase} · {self._load_told()}")
             return condition()
 
         wait_until(look, ready=bool, limit_s=limit_s, every_s=LOOK_EVERY_S, what=what)
-
-    def _load_told(self) -> str:
-        """How load goes, in words."""
-        status = self.load.status() if self.load else None
-        if status is None:
-            return "load is starting"
-        bad = sum(count for word, count in status["outcomes"].items() if word not in ANSWERED)
-        return f"{status['sent']} of {status['planned']} sent, {status['in_flight']} in flight, {bad} bad"

@@ -5,6 +5,7 @@ claim was not tested.
 """
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from sealegs.cluster import Cluster
 from sealegs.doors import present
 from sealegs.evidence import RUNS
+from sealegs.progress import shown
 from sealegs.run import execute
 from sealegs.scenario import Scenario, load_scenario
 from sealegs.verdict import Verdict, is_as_expected
@@ -28,7 +30,7 @@ Tested = tuple[Scenario, Verdict]
 def tested(request: pytest.FixtureRequest, cluster: Cluster) -> Tested:
     """A scenario and the verdict of a run of it, made now."""
     scenario = load_scenario(request.param)
-    verdict = execute(scenario, cluster, door="pytest", say=_say)
+    verdict = execute(scenario, cluster, door="pytest", watch=partial(shown, out=sys.stderr, live=False))
     present(ROOT / RUNS / verdict.run_id, verdict, out=sys.stdout)
     if scenario.expect.verdict == "PASS" and verdict.verdict in {"INVALID", "INCONCLUSIVE"}:
         pytest.fail(f"{verdict.verdict}, the claim was not tested: {'; '.join(verdict.reasons)}")
@@ -40,7 +42,3 @@ def test_scenario_ends_as_it_says(tested: Tested) -> None:
     scenario, verdict = tested
 
     assert is_as_expected(verdict, scenario.expect), f"{verdict.verdict}: {'; '.join(verdict.reasons)}"
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"sealegs: {text}\n")

@@ -1,6 +1,6 @@
 """How a run begins and, above all, ends: whatever happens, its evidence is kept and the fault is undone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,10 +51,16 @@ class Stage:
         return load_scenario(self.root / "scenarios" / "gpu-node-drain.toml")
 
     @contextmanager
+    def watch(self, run_dir: Path) -> Iterator[Callable[[str], None]]:
+        """Keep what is said of the run in its folder."""
+        assert (run_dir / "scenario.toml").is_file()
+        yield self.said.append
+
+    @contextmanager
     def run(self) -> Iterator[Run]:
         """A run that is open."""
         where = Cluster("test", self.root / "kubeconfig", "test", "http://127.0.0.1:1", owned=True)
-        with open_run(self.scenario, where, door="test", say=self.said.append) as run:
+        with open_run(self.scenario, where, door="test", watch=self.watch) as run:
             yield run
 
     @property

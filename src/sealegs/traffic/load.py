@@ -143,8 +143,8 @@ class Load:
         schedule.write(planned, self.run_dir / SCHEDULE)
 
     def status(self) -> dict[str, Any] | None:
-        """What they last said, taken together: ``load-status.json``. None before all have said something."""
-        return merge(self._said("status"))
+        """What they last said, as `status_of`."""
+        return status_of(self.run_dir, processes=len(self.children))
 
     def raise_if_dead(self) -> None:
         """Raise ClusterError when a process ended before its time: its share has holes, or nobody counts."""
@@ -239,6 +239,12 @@ def _end(children: Sequence[subprocess.Popen[bytes]]) -> None:
         for child in children:
             child.kill()
             child.wait()
+
+
+def status_of(run_dir: Path, *, processes: int) -> dict[str, Any] | None:
+    """What a run's load processes last said, taken together: ``load-status.json``. None before all have."""
+    names = (file_of("status", worker=worker, processes=processes) for worker in range(processes))
+    return merge([read_json(run_dir / name) for name in names])
 
 
 def merge(said: Sequence[Mapping[str, Any] | None]) -> dict[str, Any] | None:

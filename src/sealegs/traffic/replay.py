@@ -24,6 +24,7 @@ from sealegs.evidence import write_json
 from sealegs.traffic.alarm import Alarm
 from sealegs.traffic.canary import Canary, canary
 from sealegs.traffic.exchange import Call, Exchange, Planned
+from sealegs.traffic.first_tokens import FirstTokens
 from sealegs.traffic.ledger import Ledger
 from sealegs.traffic.meter import Meter
 from sealegs.traffic.order import API_KEY, SCHEDULE, WORKER, Order, end_s_of, file_of
@@ -88,6 +89,7 @@ class Replay:
         self._left = len(self._planned)
         self._sessions = Sessions(self._planned)
         self._meter = Meter(planned=len(self._planned), zero_ns=order.started_monotonic_ns)
+        self._first_tokens = FirstTokens(zero_ns=order.started_monotonic_ns)
         self._ledger = Ledger(
             run_dir,
             worker=self._worker,
@@ -219,6 +221,7 @@ class Replay:
         unsent = memoryview(self._call_of(planned, self._api_key).wire_bytes(host=self._host))
         exchange = Exchange(planned, unsent, monotonic_ns(), attempt=attempt)
         self._wire.send(exchange)
+        self._first_tokens.sent(exchange)
         return exchange.sent_ns
 
     def _send_again(self, request_id: str) -> None:
@@ -238,6 +241,7 @@ class Replay:
 
     def _conclude(self, exchange: Exchange) -> None:
         """An attempt has ended, and with it the request unless the client's policy asks again."""
+        self._first_tokens.ended(exchange)
         ended = ended_of(exchange, tokens=self._order.tokens)
         planned, attempt, policy = exchange.planned, exchange.attempt, self._order.policy
         if may_retry(ended.outcome, status=ended.seen.status, attempt=attempt, policy=policy):
@@ -276,7 +280,9 @@ class Replay:
 
     def _status(self) -> dict[str, Any]:
         """How it goes."""
-        return self._meter.status(t_s=(monotonic_ns() - self._order.started_monotonic_ns) / 1e9)
+        now_ns = monotonic_ns()
+        counts = self._meter.status(t_s=(now_ns - self._order.started_monotonic_ns) / 1e9)
+        return counts | self._first_tokens.told(now_ns=now_ns)
 
     def _put(self, kind: str, value: dict[str, Any]) -> None:
         """Replace this process's status or summary file."""
