@@ -230,9 +230,13 @@ def _moved_s_max(planned_s: Floats, said_s: Floats, may_s: Floats, *, never_sent
 
 
 def _phase_at(t_s: Floats, phases: Sequence[Interval]) -> Words:
-    """Name of the phase that holds each moment."""
-    names = np.full(len(t_s), "", dtype=object)
+    """Name of the phase that holds each moment; what comes before the first mark is the first phase's.
+
+    The mark is set a moment after load has begun, and a request may be due in between.
+    """
+    names = np.full(len(t_s), phases[0].name if phases else "", dtype=object)
     for phase in phases:
-        end_s = np.inf if phase.end_s is None else phase.end_s
-        names[(t_s >= phase.start_s) & (t_s < end_s)] = phase.name
+        names[t_s >= phase.start_s] = phase.name
+    if phases and phases[-1].end_s is not None:
+        names[t_s >= phases[-1].end_s] = ""
     return names

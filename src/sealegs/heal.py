@@ -7,13 +7,18 @@ from pathlib import Path
 from sealegs import evidence, identity, load_pods, tables
 from sealegs.active import open_run_of
 from sealegs.errors import ClusterError, ScenarioError
-from sealegs.faults import node_drain
+from sealegs.faults import node_drain, node_loss, pod_kill
 from sealegs.judge import judge
 from sealegs.kube import lease
 from sealegs.kube.api import Api
 from sealegs.verdict import Verdict
 
-FAULTS = {"node_drain": node_drain.undo_one, load_pods.FAULT: load_pods.undo_one}
+FAULTS = {
+    node_drain.FAULT: node_drain.undo_one,
+    node_loss.FAULT: node_loss.undo_one,
+    pod_kill.FAULT: pod_kill.undo_one,
+    load_pods.FAULT: load_pods.undo_one,
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,12 +98,12 @@ def ladder_of(
 
 
 def _first_error(fates: Fates, causes: Words, *, struck_s: float) -> Step:
-    """The first end of a request that the fault cut, or else of one that the client did not lose itself."""
+    """The first end of a request that was lost, and not by the client itself.
+
+    Not only of what the fault is known to have cut: the mesh's refusals come before those, and are its doing.
+    """
     after = np.flatnonzero((causes != "") & (fates.end_s >= struck_s))
-    words = causes[after].astype(str)
-    chosen = after[words == "fault"]
-    if not len(chosen):
-        chosen = after[~np.char.startswith(words, "client-")]
+    chosen = after[~np.char.startswith(causes[after].astype(str), "client-")]
     if not len(chosen):
         return None, ""
     first = chosen[np.argmin(fates.end_s[chosen])]

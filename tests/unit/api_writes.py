@@ -36,8 +36,8 @@ def remove(cluster: "Cluster", path: str, options: Json) -> tuple[int, Json]:
         found = cluster.get(path)
         if found is None:
             return 404, {"message": "not found"}
-        wanted = options.get("preconditions", {}).get("resourceVersion")
-        if wanted not in {None, found["metadata"]["resourceVersion"]}:
+        wanted = options.get("preconditions", {})
+        if any(found["metadata"][name] != value for name, value in wanted.items()):
             return 409, {"message": "the precondition failed"}
         folder, _, name = path.rpartition("/")
         cluster.delete(folder, name)

@@ -13,7 +13,7 @@ from tests.unit.api_server import NODES, PODS, Cluster
 
 from sealegs import evidence
 from sealegs.active import RUN_DIR
-from sealegs.faults import eviction, node_drain
+from sealegs.faults import eviction, states, targets
 from sealegs.kube.api import Api
 from sealegs.recorder import Recorder
 from sealegs.timeline import Timeline
@@ -78,8 +78,9 @@ def staged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A run that its experiment's steps find in the environment; waits are looked at often."""
     monkeypatch.setattr(eviction, "ASK_AGAIN_S", 0.01)
     monkeypatch.setattr(eviction, "LOOK_EVERY_S", 0.005)
-    monkeypatch.setattr(node_drain, "LOOK_EVERY_S", 0.005)
-    monkeypatch.setattr(node_drain, "TIMEOUTS", replace(TIMEOUTS, streams_in_flight_s=0.03))
+    monkeypatch.setattr(states, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(targets, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(targets, "TIMEOUTS", replace(TIMEOUTS, streams_in_flight_s=0.03))
     run_dir = evidence.make_run_dir(tmp_path, run_id="run")
     monkeypatch.setenv(RUN_DIR, str(run_dir))
     cluster = Cluster()

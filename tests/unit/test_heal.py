@@ -5,7 +5,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
@@ -13,9 +15,9 @@ from tests.golden.make_run import make_run
 from tests.unit import api_objects, api_server
 from tests.unit.api_server import NODES, Cluster
 
-from sealegs import evidence, identity
+from sealegs import evidence, faults, identity
 from sealegs.errors import ClusterError
-from sealegs.heal import heal
+from sealegs.heal import FAULTS, heal
 from sealegs.kube import lease
 
 DEAD = {"pid": 2**22 + 1, "pid_started": "1"}  # no process has a number beyond 2^22
@@ -219,3 +221,12 @@ def test_no_runs_are_nothing_to_heal(tmp_path: Path) -> None:
     assert list(heal(tmp_path)) == []
     (tmp_path / evidence.RUNS / "not-a-run").mkdir(parents=True)
     assert list(heal(tmp_path)) == []
+
+
+def test_every_fault_can_be_healed() -> None:
+    """A fault that writes an undo down has its row, under the name that it writes."""
+    modules = [import_module(f"sealegs.faults.{one.name}") for one in iter_modules(faults.__path__)]
+    undoing = {one.FAULT: one.undo_one for one in modules if hasattr(one, "undo_one")}
+
+    assert len(undoing) >= 3
+    assert FAULTS.items() >= undoing.items()
