@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import chi2, t
 from tests.unit.flag_rows import CLOSENESS, RULE, TARGETS, asked, eased, row, rows
 
 from sealegs.correlation import Flags, guarded, spread
-from sealegs.stats import decide
+from sealegs.stats import decide, requests_min
 
 SHORTEST = 100
 
@@ -187,3 +188,72 @@ def test_order_moves_a_decision_only_to_or_from_doubt(good: Flags, seed: int, ta
     assert {first, second} != {"PASS", "FAIL"}
     if len(good) < SHORTEST:
         assert first == second
+
+
+def test_bounds_are_those_of_the_means_of_the_batches() -> None:
+    """Student's t with 19 degrees of freedom, of 20 batches of ten, as a textbook has it."""
+    bad_ones = [number % 4 for number in range(20)]
+    good = np.concatenate([row(10, *range(bad)) for bad in bad_ones])
+    means = 1 - np.array(bad_ones) / 10
+    reach = t.ppf(0.99, 19) * means.std(ddof=1) / 20**0.5
+
+    seen = spread(good, confidence=0.99)
+
+    assert seen is not None
+    assert (seen.low, seen.high) == pytest.approx((means.mean() - reach, means.mean() + reach), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("bad_ones", "design_effect"), [((1, 2, 3, 2, 2), None), ((3, 2, 2, 2, 2), 1.918938761)]
+)
+def test_clumps_are_what_chance_makes_one_time_in_a_hundred(
+    bad_ones: tuple[int, ...], design_effect: float | None
+) -> None:
+    """Chi-squared of 19 degrees over 19 is 1.9048 at 0.99: 1.8837 is chance, 1.9189 is not."""
+    good = np.concatenate([row(10, *range(bad)) for bad in bad_ones] + [row(150)])
+
+    seen = spread(good, confidence=0.99)
+
+    assert chi2.ppf(0.99, 19) / 19 == pytest.approx(1.9048, abs=1e-4)
+    assert seen is not None
+    assert seen.effective_n == pytest.approx(200 / (design_effect or 1))
+
+
+def test_a_bound_that_is_the_target_itself_bears_out_nothing() -> None:
+    """The guard is as strict as the rule: above the target to PASS, below it to FAIL."""
+    clumped = row(600, *range(100, 110), *range(300, 310))
+    strewn = np.random.default_rng(1).random(1000) >= 0.2
+    seen = spread(clumped, confidence=0.99)
+    wide = spread(strewn, confidence=0.99)
+    assert seen is not None
+    assert wide is not None
+
+    for target, said in ((seen.low, "INCONCLUSIVE"), (seen.low - 1e-9, "PASS")):
+        assert guarded(clumped, target=target, confidence=0.99, disturbed=True).verdict == said
+    for target, said in ((wide.high, "INCONCLUSIVE"), (wide.high + 1e-9, "FAIL")):
+        assert guarded(strewn, target=target, confidence=0.99, disturbed=False).verdict == said
+
+
+def test_just_enough_is_enough() -> None:
+    """At 0.95, 90 good requests pass: also 90 that four clumps beyond half the limit leave of 1,200."""
+    close = row(1200, *(start + number for start in range(0, 800, 200) for number in range(15)))
+    found = asked(row(1200), disturbed=False, at_half=close)
+
+    assert (found.verdict, found.effective_n) == ("PASS", 90)
+
+
+@pytest.mark.parametrize(("n", "why"), [(304, "thin"), (305, "correlated")])
+def test_clumps_are_the_reason_from_where_as_many_good_ones_would_pass(n: int, why: str) -> None:
+    """At 0.985 those are 305; one bad of so few decides nothing, clumps or not."""
+    close = row(n, *range(100, 130))
+    found = guarded(row(n, 200), target=0.985, confidence=0.99, disturbed=False, at_half=close)
+
+    assert requests_min(target=0.985, confidence=0.99) == 305
+    assert (found.verdict, found.why) == ("INCONCLUSIVE", why)
+
+
+def test_too_few_to_pass_can_be_enough_to_fail() -> None:
+    """Thirty bad ones of thirty are alike, and no clump."""
+    found = asked(~row(30), disturbed=False)
+
+    assert (found.verdict, found.why, found.effective_n) == ("FAIL", None, 30)

@@ -203,3 +203,17 @@ def test_impossible_counts_are_refused(n: int, bad: int) -> None:
 def test_a_quantile_is_one_of_the_values(values: list[float], q: float, expected: float | None) -> None:
     """No interpolation: at least the asked share of the values is at or below it."""
     assert quantile(values, q) == expected
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_what_is_exactly_as_rare_as_the_confidence_allows_decides_nothing(bad: int) -> None:
+    """One request at one half, good or bad, has the chance 0.5: not below 1 - 0.5."""
+    assert decide(n=1, bad=bad, target=0.5, confidence=0.5) == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize("n", [1, 7, 300])
+def test_all_good_and_all_bad_are_the_ends_of_the_rule(n: int) -> None:
+    """All good never FAIL and all bad never PASS, at whatever target and confidence."""
+    for target, confidence in product([1e-9, 0.5, 1 - 1e-9], [0.5, 1 - 1e-9]):
+        assert decide(n=n, bad=0, target=target, confidence=confidence) != "FAIL"
+        assert decide(n=n, bad=n, target=target, confidence=confidence) != "PASS"
