@@ -45,7 +45,8 @@ def _read_log(log: Path) -> tuple[pa.Table, int]:
     tables, torn = [TRUTH.empty_table()], 0
     try:
         for block in whole_lines(log):
-            table, misfits = _parsed(_truth_lines(block))
+            text, count = _truth_lines(block)
+            table, misfits = _parsed(text, count)
             tables.append(table)
             torn += misfits if block.endswith(b"\n") else 0
     except OSError:
@@ -53,32 +54,37 @@ def _read_log(log: Path) -> tuple[pa.Table, int]:
     return pa.concat_tables(tables), torn
 
 
-def _truth_lines(block: bytes) -> list[bytes]:
-    """The truth lines of a block of whole lines, without their stamps."""
+def _truth_lines(block: bytes) -> tuple[bytes, int]:
+    """The truth lines of a block of whole lines, without their stamps, and how many they are."""
     bare = STAMPS.sub(b"", block)
     if bare.count(b"\n") != block.count(b"\n"):
         # Of a torn line the stamps have no end, and would take the next line with them.
         bare = b"\n".join(STAMPS.sub(b"", line) for line in block.split(b"\n"))
-    return [line for line in bare.split(b"\n") if line.startswith(PREFIX)]
+    count = bare.count(b"\n" + PREFIX) + bare.startswith(PREFIX)
+    if count == bare.count(b"\n"):
+        # Nothing else is there, as in most blocks of a long log: no need to take it apart.
+        return bare, count
+    lines = [line for line in bare.split(b"\n") if line.startswith(PREFIX)]
+    return b"\n".join(lines), len(lines)
 
 
-def _parsed(lines: list[bytes]) -> tuple[pa.Table, int]:
-    """Lines as a table, and how many do not fit it."""
-    if not lines:
+def _parsed(text: bytes, count: int) -> tuple[pa.Table, int]:
+    """So many lines as a table, and how many do not fit it."""
+    if not count:
         return TRUTH.empty_table(), 0
     try:
         table = arrow_json.read_json(
-            BytesIO(b"\n".join(lines)),
+            BytesIO(text),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=TRUTH, unexpected_field_behavior="ignore", newlines_in_values=False
             ),
         )
-        misfits = len(lines) - len(table)
+        misfits = count - len(table)
     except pa.ArrowInvalid:
         # One by one is slow, and only needed where a line is torn.
-        records = [record for line in lines if (record := parsed(line)) is not None]
+        records = [record for line in text.splitlines() if (record := parsed(line)) is not None]
         table, misfits = table_of(records, TRUTH)
-        misfits += len(lines) - len(records)
+        misfits += count - len(records)
     known = table
     for name in NEEDED:
         if known[name].null_count:

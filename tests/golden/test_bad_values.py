@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +137,15 @@ def not_utf8(table: pa.Table) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize("name", TABLES)
-@pytest.mark.parametrize("change", [without_a_column, of_another_type, not_utf8])
+# Attempts have no row, and so no value of whatever type.
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (name, change)
+        for name, change in product(TABLES, (without_a_column, of_another_type, not_utf8))
+        if change is without_a_column or name != "attempts.parquet"
+    ],
+)
 def test_a_table_of_another_shape_cannot_be_read(
     name: str, change: Callable[[pa.Table], pa.Table], tmp_path: Path
 ) -> None:
@@ -145,8 +153,6 @@ def test_a_table_of_another_shape_cannot_be_read(
     run_dir = make_run(tmp_path, case="pass")
     table = pq.read_table(run_dir / name)
     pq.write_table(change(table), run_dir / name)
-    if change is not without_a_column and not len(table):
-        pytest.skip("no value, of whatever type")
 
     refused(run_dir, because=f"{name} cannot be read")
 

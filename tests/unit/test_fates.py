@@ -12,7 +12,15 @@ from sealegs.fates import Fates, join
 
 @pytest.mark.parametrize(
     ("intended_s", "phase"),
-    [(-0.01, "warmup"), (0, "warmup"), (9.999, "warmup"), (10, "baseline"), (20, "fault"), (30, "recovery"), (999, "recovery")],
+    [
+        (-0.01, "warmup"),
+        (0, "warmup"),
+        (9.999, "warmup"),
+        (10, "baseline"),
+        (20, "fault"),
+        (30, "recovery"),
+        (999, "recovery"),
+    ],
 )
 def test_a_request_belongs_to_the_phase_of_its_intended_time(intended_s: float, phase: str) -> None:
     """Whenever it was sent or answered; a phase holds its start, not its end, an open one the rest."""
