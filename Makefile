@@ -30,7 +30,7 @@ demo: cluster  ## drain a GPU node under real chat traffic and print the verdict
 down: $(READY)  ## delete the cluster; the cache of built things stays
 	$(BIN)/sealegs cluster down
 
-e2e: cluster  ## every scenario, and the runs that must not pass, on the real cluster (20 min)
+e2e: cluster  ## every scenario, and the runs that must not pass, on the real cluster (30 min)
 	$(BIN)/pytest -m e2e --capture=no
 
 format: $(READY)  ## let ruff rewrite what it can
@@ -62,9 +62,9 @@ mutation: $(READY)  ## change the judge in hundreds of small ways, and see its t
 nightly: cluster  ## every scenario in one night, and its page beside the nights before (20 min on a standing cluster)
 	$(BIN)/sealegs nightly run
 
-test: lint unit browser load e2e  ## everything, as CI runs it (35 min cold, 25 min on a standing cluster)
+test: lint unit browser load e2e  ## everything, as CI runs it (50 min cold, 40 min on a standing cluster)
 
-unit: $(READY)  ## unit and golden tests (seconds)
+unit: $(READY)  ## unit and golden tests (a minute)
 	$(BIN)/pytest -m "not e2e and not load and not simulation and not browser" --numprocesses 2 --dist worksteal
 
 $(READY): requirements.lock pyproject.toml

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +73,7 @@ def _parsed(text: bytes, count: int) -> tuple[pa.Table, int]:
         return TRUTH.empty_table(), 0
     try:
         table = arrow_json.read_json(
-            BytesIO(text),
+            pa.BufferReader(text),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=TRUTH, unexpected_field_behavior="ignore", newlines_in_values=False
             ),
