@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def _parsed(text: bytes, count: int) -> tuple[pa.Table, int]:
         return TRUTH.empty_table(), 0
     try:
         table = arrow_json.read_json(
-            pa.BufferReader(text),
+            BytesIO(text),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=TRUTH, unexpected_field_behavior="ignore", newlines_in_values=False
             ),

@@ -4,26 +4,14 @@ After a change that is meant to change verdicts: ``pytest tests/golden --update-
 """
 
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
 from tests.golden.case import CASES
 from tests.golden.make_run import make_run
-
-from sealegs.judge import judge
+from tests.golden.verdicts import judged_twice, schema
 
 HERE = Path(__file__).parent
-SCHEMA = Path(__file__).parents[2] / "src" / "sealegs" / "verdict.schema.json"
-
-
-@cache
-def validator() -> Draft202012Validator:
-    """What holds a document against the schema, which is one itself."""
-    schema = json.loads(SCHEMA.read_text())
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -34,20 +22,17 @@ def test_same_evidence_gives_the_recorded_bytes(
     run_dir = make_run(tmp_path, case=case)
     recorded = HERE / f"{case}.verdict.json"
 
-    judge(run_dir)
-    first = (run_dir / "verdict.json").read_bytes()
-    judge(run_dir)
+    seen = judged_twice(run_dir)
 
-    assert (run_dir / "verdict.json").read_bytes() == first
     if request.config.getoption("--update-golden", default=False):
-        recorded.write_bytes(first)
-    assert first == recorded.read_bytes()
+        recorded.write_bytes(seen)
+    assert seen == recorded.read_bytes()
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_recorded_verdicts_keep_the_schema(case: str) -> None:
     """Whoever reads verdict.json by its schema can read every kind of verdict."""
-    validator().validate(json.loads((HERE / f"{case}.verdict.json").read_text()))
+    schema().validate(json.loads((HERE / f"{case}.verdict.json").read_text()))
 
 
 @pytest.mark.parametrize(

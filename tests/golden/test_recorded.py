@@ -7,18 +7,16 @@ How the runs were recorded: `tests.golden.record`.
 import json
 import os
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from tests.golden.record import RECORDED, SUFFIX, pack, unpack
+from tests.golden.verdicts import judged_twice, schema
 
 from sealegs.judge import judge
 from sealegs.report import render
 
-SCHEMA = Path(__file__).parents[2] / "src" / "sealegs" / "verdict.schema.json"
 # Name → its verdict's word, the fault in it, and what one of its reasons says.
 RUNS: dict[str, tuple[str, str | None, str]] = {
     "drain": ("PASS", "node_drain", ""),
@@ -33,12 +31,6 @@ RUNS: dict[str, tuple[str, str | None, str]] = {
 BYTES_MAX = 350_000
 # A path from the root, which would tell of the machine that a run was recorded on; the API's are none.
 PLACE = re.compile(rb"[\"' =](/(?!api|v1/)[\w.-]+/[\w./-]*)")
-
-
-@cache
-def schema() -> Draft202012Validator:
-    """What holds a document against the schema."""
-    return Draft202012Validator(json.loads(SCHEMA.read_text()))
 
 
 def archive_of(name: str) -> Path:
@@ -60,14 +52,11 @@ def test_same_evidence_gives_the_recorded_bytes(
     run_dir = unpack(archive_of(name), tmp_path / name)
     recorded = RECORDED / f"{name}.verdict.json"
 
-    judge(run_dir)
-    first = (run_dir / "verdict.json").read_bytes()
-    judge(run_dir)
+    seen = judged_twice(run_dir)
 
-    assert (run_dir / "verdict.json").read_bytes() == first
     if request.config.getoption("--update-golden", default=False):
-        recorded.write_bytes(first)
-    assert first == recorded.read_bytes()
+        recorded.write_bytes(seen)
+    assert seen == recorded.read_bytes()
 
 
 @pytest.mark.parametrize("name", RUNS)
