@@ -56,7 +56,7 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header --group dev pyproject.toml -o requirements.lock
 
-mutation: $(READY)  ## change the judge in hundreds of small ways, and see its tests notice each (15 min)
+mutation: $(READY)  ## change the judge in hundreds of small ways, and see its tests notice each (3 min)
 	$(BIN)/python -m tests.mutation.measure
 
 nightly: cluster  ## every scenario in one night, and its page beside the nights before (20 min on a standing cluster)
