@@ -72,7 +72,7 @@ def written(files: Mapping[str, str], survivors: Iterable[Survivor]) -> str:
             f"{name} = {json.dumps(getattr(one, name), ensure_ascii=False)}\n"
             for name in ("function", "was", "now", "why")
         )
-        for one in survivors
+        for one in sorted(survivors, key=lambda one: one.key)
     ]
     measured = "[measured]\n" + "".join(f'"{name}" = "{digest}"\n' for name, digest in files.items())
     return "\n".join([HEAD, measured, *blocks])
