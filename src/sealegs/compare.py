@@ -161,7 +161,7 @@ def shown(difference: Estimate) -> str:
 
 
 def _others(a: Side, b: Side) -> Rows:
-    """What has no share: invariants and recovery, the runs beside each other."""
+    """What has no share: invariants, recovery, budget, and what requests were lost to."""
     rows: Rows = [("", "A", "B")]
     pairs = [{law.name: law for law in side.verdict.invariants} for side in (a, b)]
     for name in dict.fromkeys([*pairs[0], *pairs[1]]):
@@ -172,12 +172,27 @@ def _others(a: Side, b: Side) -> Rows:
             word = law and (law.verdict if law.verdict == "FAIL" else counted(law.verdict, side.verdict))
             cells.append(f"{word}, {law.violations:,} violations" if law else MISSING)
         rows.append((name, *cells))
-    claimed = [side.verdict.recovery for side in (a, b)]
-    recoveries = [
-        f"{counted(one.verdict, side.verdict)}, {seconds(one.recovery_s)}" if one else MISSING
-        for side, one in zip((a, b), claimed, strict=True)
-    ]
-    return [*rows, ("recovery", *recoveries)] if any(claimed) else rows
+    for name, cell in (("recovery", _recovery), ("error budget spent", _budget)):
+        cells = [cell(side.verdict) for side in (a, b)]
+        rows += [(name, *cells)] if set(cells) != {MISSING} else []
+    lost = [{one.cause: one.count for one in side.verdict.losses.causes} for side in (a, b)]
+    causes = sorted({*lost[0], *lost[1]})
+    return [*rows, *((f"lost: {one}", *(f"{its.get(one, 0):,}" for its in lost)) for one in causes)]
+
+
+def _recovery(verdict: Verdict) -> str:
+    """How long it took."""
+    one = verdict.recovery
+    return f"{counted(one.verdict, verdict)}, {seconds(one.recovery_s)}" if one else MISSING
+
+
+def _budget(verdict: Verdict) -> str:
+    """How much of a period's budget was spent."""
+    one = verdict.budget
+    if one is None:
+        return MISSING
+    spent = MISSING if one.spent is None else f"{one.spent:.3%}"
+    return f"{counted(one.verdict, verdict)}, {spent}"
 
 
 def _first_tokens(a: Side, b: Side) -> Rows:

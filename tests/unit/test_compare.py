@@ -83,6 +83,14 @@ def test_a_run_does_not_differ_from_itself() -> None:
     assert "Not comparable" not in "\n".join(told)
 
 
+def test_what_was_spent_and_lost_stands_beside_each_other() -> None:
+    """Each cause that either run has, with the count of both."""
+    told = [line.split() for line in comparison(side("pass"), side("fail-truncated"))]
+
+    assert ["error", "budget", "spent", "PASS,", "0.000%", "PASS,", "0.034%"] in told
+    assert [line for line in told if line[:1] == ["lost:"]] == [["lost:", "fault", "0", "7"]]
+
+
 def test_cut_streams_show_as_worse_and_the_other_way_round_as_better() -> None:
     """Where streams were cut and only there, by the sign of the difference; a few make no slice a bad one."""
     names = [one.name for one in side("pass").verdict.objectives]
