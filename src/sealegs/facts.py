@@ -5,7 +5,7 @@ many lines. Ask it by columns; `places_of` says which request each line is about
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,6 +86,12 @@ def places_of(request_ids: "pa.ChunkedArray[Any]", among: npt.NDArray[np.object_
     """Where in `among`, which has each id once, each of the ids stands; -1 of one that is not there."""
     found = pc.index_in(request_ids, pa.array(among, pa.string())).to_numpy()
     return np.asarray(np.nan_to_num(found, nan=-1), np.int64)
+
+
+def rows_about(table: pa.Table, request_ids: Iterable[str]) -> list[dict[str, Any]]:
+    """The rows of a table, of whatever columns, that are about some requests."""
+    wanted = pc.is_in(table["request_id"], pa.array(list(request_ids), pa.string()))
+    return list(table.filter(wanted).to_pylist())
 
 
 def intervals(facts: Facts) -> tuple[Interval, ...]:

@@ -1,15 +1,13 @@
 """What is known about each request that was lost: its row, and what engines and gateway wrote about it."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealegs import mesh
-from sealegs.facts import Facts, Record
+from sealegs.facts import Facts, Record, rows_about
 from sealegs.fates import Fates
 
 # The answer itself says that the engine ended it, whatever passed it on.
@@ -44,8 +42,8 @@ def lost_of(facts: Facts, fates: Fates) -> Iterator[tuple[int, Lost]]:
     lost = np.flatnonzero(~fates.ok)
     ids = [str(one) for one in fates.request_id[lost]]
     # Of several rows the first counts, as in the fates; of several attempts the last.
-    rows = {row["request_id"]: row for row in reversed(_about(facts.requests, ids))}
-    earlier_s = {row["request_id"]: row["end_s"] for row in _about(facts.attempts, ids)}
+    rows = {row["request_id"]: row for row in reversed(rows_about(facts.requests, ids))}
+    earlier_s = {row["request_id"]: row["end_s"] for row in rows_about(facts.attempts, ids)}
     engines, gateway = _engine_lines(facts, rows), mesh.last_of(facts.mesh, facts.requests)
     names = _names(facts)
     for at, request_id in zip(lost.tolist(), ids, strict=True):
@@ -68,16 +66,10 @@ def lost_of(facts: Facts, fates: Fates) -> Iterator[tuple[int, Lost]]:
         )
 
 
-def _about(table: pa.Table, request_ids: Sequence[str]) -> list[Record]:
-    """The rows of a table about some requests."""
-    wanted = pc.is_in(table["request_id"], pa.array(request_ids, pa.string()))
-    return list(table.filter(wanted).to_pylist())
-
-
 def _engine_lines(facts: Facts, rows: Mapping[str, Record]) -> dict[str, Record]:
     """The engine's line about each request's last attempt; none where an attempt may have left no line."""
     lines: dict[str, list[Record]] = {}
-    for line in _about(facts.truth, list(rows)):
+    for line in rows_about(facts.truth, rows):
         lines.setdefault(line["request_id"], []).append(line)
     return {
         request_id: max(its, key=lambda one: float(one["wall_s"] or one["received_s"]))

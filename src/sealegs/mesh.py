@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from sealegs.facts import rows_about
 
 # Envoy 1.40, documentation of access logs, %RESPONSE_FLAGS%, in our words. Upstream is what stands
 # behind the proxy that writes the line, downstream is who asked it.
@@ -93,8 +94,8 @@ def last_of(records: Iterable[Record], requests: pa.Table) -> dict[str, Record]:
     found: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda one: str(one.get("start_time"))):
         found.setdefault(str(record.get("request_id")), []).append(record)
-    seen = requests.filter(pc.is_in(requests["request_id"], pa.array(list(found), pa.string())))
-    rows = {row["request_id"]: row for row in seen.select(["request_id", "status", "attempts"]).to_pylist()}
+    columns = requests.select(["request_id", "status", "attempts"])
+    rows = {row["request_id"]: row for row in rows_about(columns, found)}
     last = {}
     for request_id, its in found.items():
         row = rows.get(request_id, {})

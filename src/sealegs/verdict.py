@@ -1,6 +1,7 @@
 """The verdict of a run: from facts to one word, with every number it rests on. Same facts, same verdict."""
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from sealegs.validity import Check, check_all
 
 SCHEMA = 2
 Word = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
+WORST_FIRST: tuple[Word, ...] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 EXIT_CODES: dict[Word, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "INVALID": 3}
 
 
@@ -149,10 +151,9 @@ def conclude(
     return "PASS", ()
 
 
-def is_as_expected(verdict: Verdict, expect: Expect) -> bool:
+def is_as_expected(word: str, reasons: Iterable[str], expect: Expect) -> bool:
     """Whether a run ended as its scenario says it must, for the reason it says."""
-    reasons = ("", *verdict.reasons)
-    return verdict.verdict == expect.verdict and any(expect.reason in reason for reason in reasons)
+    return word == expect.verdict and any(expect.reason in reason for reason in ("", *reasons))
 
 
 def _told(result: InvariantResult) -> str:

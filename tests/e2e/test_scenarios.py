@@ -41,4 +41,5 @@ def test_scenario_ends_as_it_says(tested: Tested) -> None:
     """A sound system keeps its promise; a planted defect is found, and for the reason that was planted."""
     scenario, verdict = tested
 
-    assert is_as_expected(verdict, scenario.expect), f"{verdict.verdict}: {'; '.join(verdict.reasons)}"
+    met = is_as_expected(verdict.verdict, verdict.reasons, scenario.expect)
+    assert met, f"{verdict.verdict}: {'; '.join(verdict.reasons)}"

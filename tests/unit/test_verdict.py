@@ -115,7 +115,9 @@ def test_the_order_of_evidence_changes_nothing() -> None:
 )
 def test_an_expectation_is_a_verdict_and_a_reason(case: str, expect: Expect, *, met: bool) -> None:
     """A negative control that ends right for the wrong reason has not shown what it is there to show."""
-    assert is_as_expected(decide(made_facts(case)), expect) == met
+    verdict = decide(made_facts(case))
+
+    assert is_as_expected(verdict.verdict, verdict.reasons, expect) == met
 
 
 def test_a_run_without_a_fault_is_judged_without_one() -> None:

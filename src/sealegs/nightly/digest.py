@@ -11,6 +11,7 @@ from sealegs.nightly.ledger import states_of
 from sealegs.nightly.night import Budget, Digest, Invariant, Objective, Percentile, Recovery, word_of
 from sealegs.nightly.shape import ShapeError, shaped
 from sealegs.outputs.text import line
+from sealegs.verdict import is_as_expected
 
 REASONS_MAX, REASON_CHARACTERS_MAX = 5, 240
 SHARES = (0.5, 0.95)
@@ -37,8 +38,7 @@ def digest(run_dir: Path, *, scenario: str, expect: Expect, attempt: int, took_s
         return Digest(
             scenario=scenario,
             expected=word_of(expect.verdict),
-            as_expected=verdict["verdict"] == expect.verdict
-            and any(expect.reason in reason for reason in ("", *verdict["reasons"])),
+            as_expected=is_as_expected(verdict["verdict"], verdict["reasons"], expect),
             attempt=attempt,
             verdict=verdict["verdict"],
             took_s=took_s,

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from sealegs.stats import Decision
-from sealegs.verdict import Word
+from sealegs.verdict import WORST_FIRST, Word
 
 SCHEMA = 1
-WORST_FIRST: tuple[Word, ...] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,10 @@ from typing import Any, Literal
 
 from sealegs.fates import MEASURED
 from sealegs.report.words import seconds, share
-from sealegs.verdict import Word
+from sealegs.verdict import WORST_FIRST, Word
 
 Kind = Literal["objective", "invariant", "recovery", "budget", "check", "run"]
 Document = Mapping[str, Any]
-WORST_FIRST: tuple[Word, ...] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 
 
 @dataclass(frozen=True, kw_only=True)

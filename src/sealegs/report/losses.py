@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from sealegs import mesh
+from sealegs.facts import rows_about
 from sealegs.fates import HOLE
+from sealegs.losses import UNEXPLAINED
 from sealegs.report.reading import Reading
 from sealegs.report.words import MISSING, share
 
 LOST_MAX = 200
 HOLES = {HOLE: "planned, and left no row"}
-UNEXPLAINED = "unexplained"
 DETAILS = ("request_id", "outcome_detail", "tokens_asked", "tokens_received")
 
 
@@ -75,8 +74,9 @@ def lost(reading: Reading) -> tuple[list[LostRow], int]:
     fates = reading.fates
     bad = np.flatnonzero(~reading.ok)
     shown = bad[:LOST_MAX].tolist()
-    details = _details(reading, [str(fates.request_id[index]) for index in shown])
-    gateway = mesh.last_of(reading.facts.mesh, reading.facts.requests)
+    told_of = reading.facts.requests.select(list(DETAILS))
+    details = {row["request_id"]: row for row in rows_about(told_of, map(str, fates.request_id[shown]))}
+    gateway = reading.gateway
     struck_s = reading.story.injected_s if reading.story else None
     rows = []
     for index in shown:
@@ -101,14 +101,6 @@ def lost(reading: Reading) -> tuple[list[LostRow], int]:
     return rows, len(bad)
 
 
-def _details(reading: Reading, request_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Request → what its row says of how it ended."""
-    table = reading.facts.requests.select(list(DETAILS))
-    rows = table.filter(pc.is_in(table["request_id"], pa.array(request_ids, pa.string()))).to_pylist()
-    return {row["request_id"]: row for row in rows}
-
-
 def flags(reading: Reading) -> dict[str, str]:
     """Request → the flags that the gateway put on it; requests without any are not in it."""
-    gateway = mesh.last_of(reading.facts.mesh, reading.facts.requests)
-    return {request_id: flag for request_id, one in gateway.items() if (flag := mesh.flag_of(one))}
+    return {request_id: flag for request_id, one in reading.gateway.items() if (flag := mesh.flag_of(one))}

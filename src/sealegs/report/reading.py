@@ -1,5 +1,6 @@
 """What the page is drawn from: one run's evidence, joined and judged before."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sealegs import evidence
+from sealegs import evidence, mesh
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts, FaultStory, Interval, fault_story, intervals
 from sealegs.fates import Fates, Flags, fates_of
@@ -29,6 +30,11 @@ class Reading:
     def ok(self) -> Flags:
         """Requests that were answered whole and right, at a time that can be drawn: damage has taken some."""
         return self.fates.ok & ~np.isnan(self.fates.ttft_s)
+
+    @cached_property
+    def gateway(self) -> Mapping[str, mesh.Record]:
+        """Request → what the mesh's gateway says of its last attempt."""
+        return mesh.last_of(self.facts.mesh, self.facts.requests)
 
     @cached_property
     def span_s(self) -> tuple[float, float]:
