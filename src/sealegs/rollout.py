@@ -7,10 +7,19 @@ from typing import Any
 
 
 def problems(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What keeps deployments from being complete, a line each."""
+    """What keeps deployments, pods and disruption budgets from being as they are at rest, a line each.
+
+    A budget that still counts a pod as disrupted refuses evictions: its eviction was granted, the delete
+    never came, as when the client was killed in between, and the controller waits two minutes for it.
+    """
     for item in objects:
-        name, spec, status = item["metadata"]["name"], item["spec"], item["status"]
-        if item["kind"] == "Deployment":
+        name, spec, status = item["metadata"]["name"], item["spec"], item.get("status", {})
+        if item["kind"] == "PodDisruptionBudget":
+            if status.get("observedGeneration", 0) < item["metadata"]["generation"]:
+                yield f"budget {name}: not looked at yet"
+            elif disrupted := status.get("disruptedPods"):
+                yield f"budget {name}: waits for the end of {', '.join(sorted(disrupted))}"
+        elif item["kind"] == "Deployment":
             counts = {key: status.get(key, 0) for key in ("replicas", "updatedReplicas", "readyReplicas")}
             if status.get("observedGeneration", 0) < item["metadata"]["generation"]:
                 yield f"{name}: not looked at yet"

@@ -229,7 +229,7 @@ def _settled(cluster: Cluster, *, timeout_s: float) -> Sequence[Mapping[str, Any
 
 
 def _objects(cluster: Cluster) -> list[Mapping[str, Any]]:
-    listed = _kubectl(cluster, "get", "deployments,pods", "--output", "json", *OURS)
+    listed = _kubectl(cluster, "get", "deployments,pods,poddisruptionbudgets", "--output", "json", *OURS)
     items: list[Mapping[str, Any]] = json.loads(listed)["items"]
     return items
 

@@ -1,7 +1,7 @@
 """`pytest -m e2e`, one of the three doors: every scenario is run and must end as it says.
 
-A claim that is refuted is a failure. A run that cannot be trusted or decides nothing is an error, for the
-claim was not tested.
+A claim that is refuted is a failure, at once. A run that cannot be trusted or decides nothing tested nothing:
+it is made once more, as a night does, and is an error if that one did no better.
 """
 
 import sys
@@ -21,6 +21,7 @@ from sealegs.verdict import Verdict, is_as_expected
 pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
+TRIES_MAX = 2
 SCENARIOS = sorted((ROOT / "scenarios").rglob("*.toml"))
 
 Tested = tuple[Scenario, Verdict]
@@ -30,11 +31,12 @@ Tested = tuple[Scenario, Verdict]
 def tested(request: pytest.FixtureRequest, cluster: Cluster) -> Tested:
     """A scenario and the verdict of a run of it, made now."""
     scenario = load_scenario(request.param)
-    verdict = execute(scenario, cluster, door="pytest", watch=partial(shown, out=sys.stderr, live=False))
-    present(ROOT / RUNS / verdict.run_id, verdict, out=sys.stdout)
-    if scenario.expect.verdict == "PASS" and verdict.verdict in {"INVALID", "INCONCLUSIVE"}:
-        pytest.fail(f"{verdict.verdict}, the claim was not tested: {'; '.join(verdict.reasons)}")
-    return scenario, verdict
+    for _ in range(TRIES_MAX):
+        verdict = execute(scenario, cluster, door="pytest", watch=partial(shown, out=sys.stderr, live=False))
+        present(ROOT / RUNS / verdict.run_id, verdict, out=sys.stdout)
+        if verdict.verdict in {"PASS", "FAIL", scenario.expect.verdict}:
+            return scenario, verdict
+    pytest.fail(f"{verdict.verdict}, the claim was not tested: {'; '.join(verdict.reasons)}")
 
 
 def test_scenario_ends_as_it_says(tested: Tested) -> None:

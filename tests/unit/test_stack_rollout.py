@@ -52,6 +52,30 @@ def test_each_incompleteness_is_named(objects: list[Any], said: str) -> None:
     assert [line.startswith(said) for line in rollout.problems(objects)] == [True]
 
 
+def budget(*, seen: int = 1, disrupted: tuple[str, ...] = ()) -> Any:  # noqa: ANN401  JSON
+    """A disruption budget at generation 1, waiting for these pods to go."""
+    status = {"observedGeneration": seen, "disruptedPods": dict.fromkeys(disrupted, "2026-11-26T00:00:00Z")}
+    return {
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "b", "generation": 1},
+        "spec": {},
+        "status": status,
+    }
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (budget(), []),
+        (budget(seen=0), ["budget b: not looked at yet"]),
+        (budget(disrupted=("p2", "p1")), ["budget b: waits for the end of p1, p2"]),
+    ],
+)
+def test_a_budget_that_would_refuse_is_waited_for(one: Any, said: list[str]) -> None:  # noqa: ANN401  JSON
+    """An eviction granted to a client that died holds its budget at zero: the next run must not begin."""
+    assert list(rollout.problems([deployment(), one])) == said
+
+
 def test_a_waiting_container_says_why() -> None:
     """A pod that cannot start is reported with what its kubelet says, not with a bare phase."""
     stuck = pod(ready=False)
