@@ -8,6 +8,7 @@ from sealegs.cluster import kind
 from sealegs.cluster.command import output
 from sealegs.cluster.places import kubectl
 from sealegs.errors import ClusterError
+from sealegs.stack_shape import Gateway
 
 CONNECT_LIMIT_S = 5
 
@@ -20,7 +21,7 @@ class Cluster:
         name: what people call it.
         kubeconfig: file with its credentials.
         context: the context in that file.
-        gateway_url: how load reaches the ingress gateway from this machine.
+        gateway_url: how load reaches the ingress gateway from this machine; empty where none was found.
         owned: made here, so that nodes may be created and deleted.
     """
 
@@ -63,6 +64,22 @@ def connect(context: str | None = None) -> Cluster:
     return cluster
 
 
+def at_gateway(cluster: Cluster, gateway: Gateway) -> Cluster:
+    """The cluster with the URL of a stack's gateway. The cluster made here has one only.
+
+    Raises:
+        ClusterError: there is no such gateway.
+    """
+    url = gateway.url or (cluster.gateway_url if cluster.owned else _gateway_url(cluster, gateway))
+    if not url:
+        raise ClusterError(
+            f"context {cluster.context} has no service {gateway.namespace}/{gateway.service} on port "
+            f"{gateway.port}: install Istio with an ingress gateway there, name yours in the stack's file "
+            "(docs/stack.md), or leave --context out and use our own cluster"
+        )
+    return replace(cluster, gateway_url=url)
+
+
 def ask(cluster: Cluster, *words: str, limit_s: float = CONNECT_LIMIT_S) -> str:
     """What a kubectl command says of the cluster.
 
@@ -85,7 +102,7 @@ def _named(context: str) -> Cluster:
         raise ClusterError(
             f"the cluster of context {context} in {cluster.kubeconfig} does not answer"
         ) from silent
-    return replace(cluster, gateway_url=_gateway_url(cluster))
+    return replace(cluster, gateway_url=_gateway_url(cluster, Gateway()))
 
 
 def _kubeconfig() -> Path:
@@ -97,17 +114,14 @@ def _kubeconfig() -> Path:
     return path
 
 
-def _gateway_url(cluster: Cluster) -> str:
-    """The gateway at its load balancer's address where there is one, otherwise at a node's port."""
-    service = ["-n", "istio-system", "get", "service", "istio-ingressgateway", "--ignore-not-found", "-o"]
+def _gateway_url(cluster: Cluster, gateway: Gateway) -> str:
+    """The gateway at its load balancer's address where there is one, otherwise at a node's port, or empty."""
+    service = ["-n", gateway.namespace, "get", "service", gateway.service, "--ignore-not-found", "-o"]
     balancer = "{.status.loadBalancer.ingress[0]['ip','hostname']}"
     if address := ask(cluster, *service, f"jsonpath={balancer}"):
-        return f"http://{address.split()[0]}"
-    port = ask(cluster, *service, "jsonpath={.spec.ports[?(@.port==80)].nodePort}")
+        return f"http://{address.split()[0]}{gateway.port_in_url}"
+    port = ask(cluster, *service, f"jsonpath={{.spec.ports[?(@.port=={gateway.port})].nodePort}}")
     if not port:
-        raise ClusterError(
-            f"context {cluster.context} has no service istio-system/istio-ingressgateway on port 80: "
-            "install Istio with an ingress gateway there, or leave --context out and use our own cluster"
-        )
+        return ""
     inside = "{.items[0].status.addresses[?(@.type=='InternalIP')].address}"
     return f"http://{ask(cluster, 'get', 'nodes', '-o', f'jsonpath={inside}')}:{port}"

@@ -18,7 +18,8 @@ from sealegs.cluster.command import output, run
 from sealegs.cluster.places import HERE
 from sealegs.errors import ClusterError
 
-GO_VERSION_MIN = (1, 26)
+# The newest that one of our go.mod files asks for.
+GO_VERSION_MIN = (1, 26, 7)
 BUILD_LIMIT_S = 3600
 ENVIRONMENT = {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOGC": "400", "GOFLAGS": "-mod=readonly"}
 # Without debug information the compiler and the linker have a third less to do.
@@ -49,6 +50,7 @@ def _kubernetes_stamps() -> tuple[str, ...]:
 
 _ISTIO = "istio.io/istio/pkg/version.build"
 ISTIO_VERSION = "1.31.0"
+_OPERATOR = "github.com/prometheus-operator/prometheus-operator"
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(
     {
@@ -87,6 +89,19 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(
                 f"{_ISTIO}Status=Clean",
             ),
         ),
+        "metrics-server": Family({"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
+        "prometheus": Family(
+            {name: f"github.com/prometheus/prometheus/cmd/{name}" for name in ("prometheus", "promtool")},
+            tags="remove_all_sd,enable_kubernetes_sd",
+        ),
+        "prometheus-operator": Family(
+            {
+                "prometheus-operator": f"{_OPERATOR}/cmd/operator",
+                "prometheus-config-reloader": f"{_OPERATOR}/cmd/prometheus-config-reloader",
+            }
+        ),
+        "prometheus-adapter": Family({"prometheus-adapter": "sigs.k8s.io/prometheus-adapter/cmd/adapter"}),
+        "kube-state-metrics": Family({"kube-state-metrics": "k8s.io/kube-state-metrics/v2"}),
     }
 )
 
@@ -169,6 +184,6 @@ def require_go() -> None:
     if shutil.which("go") is None:
         raise ClusterError(f"Go {wanted} or newer is needed and absent: {where}")
     said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout
-    version = tuple(int(number) for number in re.findall(r"\d+", said)[:2])
+    version = tuple(int(number) for number in re.findall(r"\d+", said)[:3])
     if version < GO_VERSION_MIN:
         raise ClusterError(f"Go {wanted} or newer is needed, here is {said.strip()}: {where}")

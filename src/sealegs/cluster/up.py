@@ -1,7 +1,7 @@
 """From nothing to a cluster with a mesh and GPUs, and back: each step made once and kept."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sealegs.cluster import (
     images,
     istio,
     kind,
+    monitoring,
     node_image,
     own,
 )
@@ -28,13 +29,14 @@ from sealegs.waiting import wait_until
 AGAIN_LIMIT_S = 45.0
 NODES = 4
 # Seconds that each step adds to a cold `up` on two cores, compiling side by side; see docs/benchmarks.md.
-DOCKER, ROOTS, NODE_IMAGE, NODES_UP, MESH, GPUS = (
+DOCKER, ROOTS, NODE_IMAGE, NODES_UP, MESH, GPUS, MONITORING = (
     "docker",
     "debian roots",
     "node image",
     "nodes",
     "istio",
     "gpus",
+    "monitoring",
 )
 COLD_S = {
     DOCKER: 20.0,
@@ -43,12 +45,28 @@ COLD_S = {
     "compile storage": 50.0,
     "compile coredns": 80.0,
     "compile istio": 330.0,
+    "compile metrics-server": 110.0,
+    "compile prometheus": 100.0,
+    "compile prometheus-operator": 100.0,
+    "compile prometheus-adapter": 190.0,
+    "compile kube-state-metrics": 100.0,
     ROOTS: 90.0,
     NODE_IMAGE: 60.0,
     NODES_UP: 30.0,
     MESH: 20.0,
     GPUS: 15.0,
+    MONITORING: 60.0,
 }
+COMPILERS = 2
+# What has to be ready for the cluster to serve.
+WATCHED = (
+    ("nodes",),
+    ("deployments", "--namespace=istio-system"),
+    ("deployments", f"--namespace={monitoring.NAMESPACE}"),
+    ("prometheuses", f"--namespace={monitoring.NAMESPACE}"),
+)
+# What a stock node image has in it.
+NODE_FAMILIES = frozenset({"kubernetes", "storage", "coredns"})
 
 
 def up(*, stock_image: str | None = None) -> tuple[Cluster, float]:
@@ -66,6 +84,8 @@ def up(*, stock_image: str | None = None) -> tuple[Cluster, float]:
     progress = Progress({})
     with lock():
         if _stands(made_from):
+            # Rules change more often than clusters.
+            monitoring.watch(kubeconfig=kind.kubeconfig())
             return own(), progress.took_s
         golang.require_go()
         progress.estimates_s = _estimates_s(stock_image)
@@ -111,9 +131,9 @@ def status() -> Sequence[tuple[str, str]]:
 
 def _make(progress: Progress, *, stock_image: str | None) -> None:
     """Everything after Docker."""
-    binaries = _programs(progress, stock_image=stock_image)
+    binaries = programs(progress, stock_image=stock_image)
     with progress.step(NODE_IMAGE):
-        preload = istio.preload(binaries)
+        preload = {**istio.preload(binaries), **monitoring.preload(binaries)}
         gpus = device_plugin.image()
         image = stock_image or node_image.ensure(binaries, preload={**preload, gpus: gpus})
     complete = False
@@ -126,23 +146,21 @@ def _make(progress: Progress, *, stock_image: str | None) -> None:
             istio.install(binary=binaries["istio"] / "istioctl", kubeconfig=kind.kubeconfig())
         with progress.step(GPUS):
             device_plugin.install(kubeconfig=kind.kubeconfig(), log=log_path("device-plugin"))
+        with progress.step(MONITORING):
+            monitoring.install(binaries, kubeconfig=kind.kubeconfig())
         complete = True
     finally:
         if not complete and docker.answers():
             kind.delete()
 
 
-def _programs(progress: Progress, *, stock_image: str | None) -> Mapping[str, Path]:
+def programs(progress: Progress, *, stock_image: str | None) -> Mapping[str, Path]:
     """Family → folder of its programs. Two families compile at a time, beside the Debian roots."""
-    lanes: list[Sequence[str]] = (
-        [("kind", "istio")] if stock_image else [("kubernetes",), ("kind", "storage", "coredns", "istio")]
-    )
-    built: dict[str, Path] = {}
+    needed = [family for family in golang.FAMILIES if not (stock_image and family in NODE_FAMILIES)]
 
-    def compile_lane(families: Sequence[str]) -> None:
-        for family in families:
-            with progress.step(f"compile {family}"):
-                built[family] = golang.build(family)
+    def compile_family(family: str) -> Path:
+        with progress.step(f"compile {family}"):
+            return golang.build(family)
 
     def make_roots() -> None:
         with progress.step(ROOTS):
@@ -150,10 +168,10 @@ def _programs(progress: Progress, *, stock_image: str | None) -> Mapping[str, Pa
             if not stock_image:
                 images.root("node")
 
-    work: list[Callable[[], None]] = [make_roots, *((lambda lane=lane: compile_lane(lane)) for lane in lanes)]
-    with ThreadPoolExecutor(max_workers=len(work)) as pool:
-        for done in [pool.submit(job) for job in work]:
-            done.result()
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(COMPILERS) as compilers:
+        roots = beside.submit(make_roots)
+        built = dict(zip(needed, compilers.map(compile_family, needed), strict=True))
+        roots.result()
     return built
 
 
@@ -165,7 +183,7 @@ def _estimates_s(stock_image: str | None) -> dict[str, float]:
         if all(images.exists(images.root_reference(name)) for name in ("slim", "node")):
             made.add(ROOTS)
     if stock_image:
-        made |= {"compile kubernetes", "compile storage", "compile coredns", NODE_IMAGE}
+        made |= {NODE_IMAGE, *(f"compile {family}" for family in NODE_FAMILIES)}
     return {name: cold_s for name, cold_s in COLD_S.items() if name not in made}
 
 
@@ -191,8 +209,9 @@ def _problems(cluster: Cluster) -> list[str]:
     """What keeps a cluster that is there from serving."""
     try:
         things = [
-            *json.loads(ask(cluster, "get", "nodes", "--output=json"))["items"],
-            *json.loads(ask(cluster, "get", "deployments", "-n", "istio-system", "--output=json"))["items"],
+            thing
+            for words in WATCHED
+            for thing in json.loads(ask(cluster, "get", *words, "--output=json"))["items"]
         ]
     except ClusterError as silent:
         return [str(silent)]
