@@ -1,4 +1,4 @@
-"""The two errors of our own; the third that people meet is the built-in TimeoutError."""
+"""The errors of our own; another that people meet is the built-in TimeoutError."""
 
 from collections.abc import Sequence
 
@@ -17,3 +17,7 @@ class ScenarioError(Exception):
 
 class ClusterError(Exception):
     """The environment is not what the work needs: what happened, where, and what to do about it."""
+
+
+class MissingError(ClusterError):
+    """The cluster lacks what a scenario says that it needs. The run's evidence has it; nothing went wrong."""

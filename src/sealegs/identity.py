@@ -15,7 +15,7 @@ from sealegs.evidence import SCHEMA
 from sealegs.kube import reads
 from sealegs.kube.api import Api
 from sealegs.scenario import Scenario
-from sealegs.stack import NAMESPACE, StackFacts
+from sealegs.stack import StackFacts
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 DEAD = frozenset("ZX")
@@ -38,6 +38,7 @@ def identify(
         "schema": SCHEMA,
         "run_id": run_id,
         "scenario": scenario.name,
+        "mutant": scenario.stack_mutant,
         "seed": scenario.seed,
         "started_at": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "started_monotonic_ns": zero_ns,
@@ -55,7 +56,8 @@ def identify(
             {"name": one.name, "zone": one.zone, "gpus": one.gpus, "kubelet": one.kubelet}
             for one in reads.nodes(api)
         ],
-        "namespace": NAMESPACE,
+        "namespace": api.shape.namespace,
+        "stack": api.shape.document,
         "cluster": {
             "name": cluster.name,
             "context": cluster.context,
@@ -104,7 +106,8 @@ def _command(scenario: Scenario, cluster: Cluster, root: Path) -> str:
     path = scenario.path.resolve()
     named = path.relative_to(root) if path.is_relative_to(root) else path
     where = "" if cluster.owned else f" --context {cluster.context}"
-    return f"sealegs run {named}{where}"
+    planted = f" --mutant {scenario.stack_mutant}" if scenario.mutant_file else ""
+    return f"sealegs run {named}{planted}{where}"
 
 
 def _from_home(path: Path) -> str:

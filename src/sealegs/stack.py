@@ -2,13 +2,12 @@
 
 Server-side apply under one field manager is what makes a mutant go away again: a field that the next overlay
 does not name is removed with its owner, an object that it does not name is found by its label and deleted.
+It may be a stack of yours, of another shape: applied like ours, or taken as it stands.
 """
 
-import base64
 import http.client
 import json
 import os
-import secrets
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,24 +16,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sealegs import rollout, stack_images
+from sealegs import rollout, stack_images, stack_keys
 from sealegs.cluster import Cluster, kubectl_of
 from sealegs.cluster.command import output
 from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
+from sealegs.stack_shape import REFERENCE, StackShape
 from sealegs.waiting import wait_until
 
-NAMESPACE = "llm-production"
-KEYS = "llm-api-keys"
-CLIENT = "sealegs"
+NAMESPACE = REFERENCE.namespace
 OPT_IN = "sealegs/allow-faults"
-LABEL = "app.kubernetes.io/part-of=llm-stack"
-OURS = ("--namespace", NAMESPACE, "--selector", LABEL)
-# What a mutant may add, and what is therefore looked through for objects to prune.
+# What load shows at the door of a stack that asks for no key.
+NO_KEY = "unused"
+# What an overlay or a mutant may add, and what is therefore looked through for objects to prune.
 KINDS = (
-    "services,deployments.apps,poddisruptionbudgets.policy,gateways.networking.istio.io,"
-    "virtualservices.networking.istio.io,destinationrules.networking.istio.io,"
-    "peerauthentications.security.istio.io"
+    "services,deployments.apps,poddisruptionbudgets.policy,horizontalpodautoscalers.autoscaling,"
+    "gateways.networking.istio.io,virtualservices.networking.istio.io,"
+    "destinationrules.networking.istio.io,peerauthentications.security.istio.io"
 )
 READY_LIMIT_S = 300.0
 REMOVE_LIMIT_S = 240.0
@@ -47,7 +45,7 @@ class StackFacts:
     """The stack as it stands.
 
     Attributes:
-        overlay: name of the overlay that was applied.
+        overlay: name of the overlay that was applied; empty where the stack was taken as it stands.
         mutant: name of the mutant on top of it, or None.
         images: image in the manifests → image that runs; empty where the overlay names its own.
         replicas: app → ready pods, which is as many as were asked for.
@@ -62,12 +60,18 @@ class StackFacts:
 
 
 def apply(
-    cluster: Cluster, *, overlay: str = "kind", mutant: str | None = None, timeout_s: float = READY_LIMIT_S
+    cluster: Cluster,
+    *,
+    shape: StackShape = REFERENCE,
+    overlay: str | Path | None = "kind",
+    mutant: str | None = None,
+    timeout_s: float = READY_LIMIT_S,
 ) -> StackFacts:
     """Exactly this overlay, and this mutant on it, runs, is ready and answers through the gateway.
 
-    Nothing of an earlier mutant is left, no pod is still ending, and on our own cluster pods are spread as
-    they were at first, so that every run starts from the same place.
+    The overlay is one of ours by name, or a folder of yours; with None nothing is applied. Nothing of an
+    earlier mutant is left, no pod is still ending, and on our own cluster pods are spread as they were at
+    first, so that every run starts from the same place.
 
     Raises:
         ScenarioError: there is no such overlay or mutant.
@@ -75,19 +79,21 @@ def apply(
         TimeoutError: it was not ready within ``timeout_s`` seconds; says what each pod waits for.
     """
     folder = _folder(overlay, mutant)
-    require_opt_in(cluster)
-    tags = stack_images.ensure(cluster)
-    applied = _apply(cluster, folder, tags=tags, key=_key(cluster) if cluster.owned else None)
-    # kubectl's own --prune does not know objects of server-side apply.
-    there = _kubectl(cluster, "get", KINDS, "--output", "name", *OURS).split()
-    if leftover := set(there) - set(applied):
-        _kubectl(cluster, "delete", "--namespace", NAMESPACE, *sorted(leftover))
-    pods = _settled(cluster, timeout_s=timeout_s)
-    if cluster.owned and (crowded := rollout.crowded(pods, places=_places(cluster))):
-        _kubectl(cluster, "delete", "pod", "--namespace", NAMESPACE, "--wait=false", *crowded)
-        pods = _settled(cluster, timeout_s=timeout_s)
-    counts = Counter(pod["metadata"]["labels"]["app"] for pod in pods)
-    return StackFacts(overlay, mutant, tags, dict(counts), rollout.sidecar_mode(pods))
+    require_opt_in(cluster, shape=shape)
+    tags: Mapping[str, str] = {}
+    if folder is not None:
+        tags = stack_images.ensure(cluster)
+        made = stack_keys.manifest(cluster, shape) if cluster.owned else None
+        applied = _apply(cluster, folder, tags=tags, secret=made)
+        _prune(cluster, shape, keep=applied)
+    pods = _settled(cluster, shape, timeout_s=timeout_s)
+    movable = cluster.owned and folder is not None
+    if movable and (crowded := rollout.crowded(pods, places=_places(cluster), shape=shape)):
+        _kubectl(cluster, "delete", "pod", "--namespace", shape.namespace, "--wait=false", *crowded)
+        pods = _settled(cluster, shape, timeout_s=timeout_s)
+    counts = Counter(rollout.app_of(pod, shape) for pod in pods)
+    named = "" if folder is None else str(overlay)
+    return StackFacts(named, mutant, tags, dict(counts), rollout.sidecar_mode(pods))
 
 
 def check(cluster: Cluster, *, overlay: str) -> None:
@@ -97,51 +103,59 @@ def check(cluster: Cluster, *, overlay: str) -> None:
         ScenarioError: there is no such overlay.
         ClusterError: an object was refused, or the namespace is absent.
     """
-    _apply(cluster, _folder(overlay, None), "--dry-run=server")
+    if folder := _folder(overlay, None):
+        _apply(cluster, folder, "--dry-run=server")
 
 
-def api_key(cluster: Cluster) -> str:
-    """A key that llm-api accepts.
+def api_key(cluster: Cluster, *, shape: StackShape = REFERENCE) -> str:
+    """A key that the stack accepts.
 
     Raises:
         ClusterError: the stack's Secret is absent; says what makes it.
     """
-    stored = _stored_keys(cluster)
-    if not stored:
-        raise ClusterError(
-            f"the Secret {NAMESPACE}/{KEYS} is absent or empty: apply the stack, or make it with one API key"
-        )
-    return stored.get(CLIENT) or next(iter(stored.values()))
+    return NO_KEY if shape.key is None else stack_keys.taken(cluster, shape.namespace, shape.key)
 
 
-def remove(cluster: Cluster) -> None:
+def remove(cluster: Cluster, *, shape: StackShape = REFERENCE) -> None:
     """Nothing of the stack is left; on a cluster that is not ours its namespace and its keys stay.
+
+    What carries no label of the stack's `selector` is left alone there.
 
     Raises:
         ClusterError: the cluster has not opted in, or something was not gone in time.
     """
-    require_opt_in(cluster)
+    require_opt_in(cluster, shape=shape)
     limit = f"--timeout={REMOVE_LIMIT_S:.0f}s"
     if cluster.owned:
-        _kubectl(cluster, "delete", "namespace", NAMESPACE, "--ignore-not-found", limit)
-    else:
-        _kubectl(cluster, "delete", KINDS, limit, *OURS)
-    _kubectl(cluster, "delete", "envoyfilters", "--all-namespaces", "--selector", LABEL, limit)
-    _kubectl(cluster, "delete", "priorityclass", "--selector", LABEL, "--ignore-not-found", limit)
+        _kubectl(cluster, "delete", "namespace", shape.namespace, "--ignore-not-found", limit)
+    elif shape.selector:
+        _kubectl(cluster, "delete", KINDS, limit, *_ours(shape))
+    if marks := shape.selected:
+        _kubectl(cluster, "delete", "envoyfilters", "--all-namespaces", "--selector", marks, limit)
+        _kubectl(cluster, "delete", "priorityclass", "--selector", marks, "--ignore-not-found", limit)
 
 
-def _folder(overlay: str, mutant: str | None) -> Path:
+def _ours(shape: StackShape) -> tuple[str, ...]:
+    """Options of kubectl that name everything of a stack."""
+    marks = ("--selector", shape.selected) if shape.selector else ()
+    return ("--namespace", shape.namespace, *marks)
+
+
+def _folder(overlay: str | Path | None, mutant: str | None) -> Path | None:
     """Where the overlay, or the mutant made of it, lies."""
+    if not isinstance(overlay, str):
+        return overlay
     folder = STACK / "overlays" / overlay if mutant is None else STACK / "mutants" / mutant
     if not (folder / "kustomization.yaml").is_file():
         there = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/kustomization.yaml")))
         raise ScenarioError([f"{folder.relative_to(STACK.parent)}: no such folder; there are {there}"])
-    if mutant is not None and overlay != "kind":
-        raise ScenarioError([f"stack/mutants/{mutant}: mutants are made of overlay kind, not of {overlay}"])
+    made_of = f"- ../../overlays/{overlay}\n"
+    if mutant is not None and made_of not in (folder / "kustomization.yaml").read_text():
+        raise ScenarioError([f"stack/mutants/{mutant}: is made of another overlay than {overlay}"])
     return folder
 
 
-def require_opt_in(cluster: Cluster) -> None:
+def require_opt_in(cluster: Cluster, *, shape: StackShape = REFERENCE) -> None:
     """The cluster was made here, or its namespace allows faults by a label. ClusterError if not."""
     if cluster.owned:
         return
@@ -149,7 +163,7 @@ def require_opt_in(cluster: Cluster) -> None:
     words = (
         "get",
         "namespace",
-        NAMESPACE,
+        shape.namespace,
         "--ignore-not-found",
         "--output",
         f"jsonpath={{.metadata.labels.{label}}}",
@@ -157,7 +171,7 @@ def require_opt_in(cluster: Cluster) -> None:
     if _kubectl(cluster, *words) != "true":
         raise ClusterError(
             f"context {cluster.context} has not opted in to faults: whoever owns it runs "
-            f"`kubectl label namespace {NAMESPACE} {OPT_IN}=true` (and creates it first if absent)"
+            f"`kubectl label namespace {shape.namespace} {OPT_IN}=true` (and creates it first if absent)"
         )
 
 
@@ -166,17 +180,17 @@ def _apply(
     folder: Path,
     *options: str,
     tags: Mapping[str, str] | None = None,
-    key: str | None = None,
+    secret: Mapping[str, Any] | None = None,
 ) -> list[str]:
-    """Names of the objects of a folder, applied with the tags of our images and our API key put in."""
+    """Names of the objects of a folder, applied with the tags of our images and a Secret put in."""
     # The stack's one field manager: what it set before and does not set now is removed.
     words = ("apply", "--server-side", "--force-conflicts", "--field-manager", "sealegs", "--output", "name")
     with tempfile.TemporaryDirectory() as temporary:
         generated = Path(temporary).resolve()
         # JSON is YAML.
         resources = [os.path.relpath(folder, generated)]
-        if key is not None:
-            (generated / "secret.yaml").write_text(json.dumps(_secret(key)))
+        if secret is not None:
+            (generated / "secret.yaml").write_text(json.dumps(secret))
             resources.append("secret.yaml")
         split = {name: reference.rsplit(":", 1) for name, reference in (tags or {}).items()}
         renamed = [{"name": name, "newName": new, "newTag": tag} for name, (new, tag) in split.items()]
@@ -185,36 +199,24 @@ def _apply(
         return _kubectl(cluster, *words, *options, "--kustomize", str(generated)).split()
 
 
-def _secret(key: str) -> Mapping[str, Any]:
-    name, value = LABEL.split("=")
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": KEYS, "namespace": NAMESPACE, "labels": {name: value}},
-        "stringData": {CLIENT: key},
-    }
+def _prune(cluster: Cluster, shape: StackShape, *, keep: Sequence[str]) -> None:
+    """What carries the stack's labels and was not applied now is gone."""
+    if not shape.selector:
+        return
+    # kubectl's own --prune does not know objects of server-side apply.
+    there = _kubectl(cluster, "get", KINDS, "--output", "name", *_ours(shape)).split()
+    if leftover := set(there) - set(keep):
+        _kubectl(cluster, "delete", "--namespace", shape.namespace, *sorted(leftover))
 
 
-def _key(cluster: Cluster) -> str:
-    return _stored_keys(cluster).get(CLIENT) or secrets.token_urlsafe(24)
-
-
-def _stored_keys(cluster: Cluster) -> dict[str, str]:
-    found = _kubectl(
-        cluster, "get", "secret", KEYS, "--namespace", NAMESPACE, "--ignore-not-found", "--output", "json"
-    )
-    data = json.loads(found).get("data") or {} if found else {}
-    return {name: base64.b64decode(value).decode().strip() for name, value in data.items()}
-
-
-def _settled(cluster: Cluster, *, timeout_s: float) -> Sequence[Mapping[str, Any]]:
+def _settled(cluster: Cluster, shape: StackShape, *, timeout_s: float) -> Sequence[Mapping[str, Any]]:
     """The stack's pods once nothing is missing, left over or out of date and the gateway answers."""
-    key = api_key(cluster)
+    key = api_key(cluster, shape=shape)
     seen: list[Mapping[str, Any]] = []
 
     def problems() -> list[str]:
-        seen[:] = _objects(cluster)
-        found = list(rollout.problems(seen)) or list(_unanswered(cluster, key))
+        seen[:] = _objects(cluster, shape)
+        found = [*rollout.absent(seen, shape), *rollout.problems(seen)] or list(_unanswered(cluster, key))
         # A volume's helper pod is still at work where the last pod was: a drain would have to refuse.
         return found or (rollout.unmanaged(_all_pods(cluster)) if cluster.owned else [])
 
@@ -228,10 +230,12 @@ def _settled(cluster: Cluster, *, timeout_s: float) -> Sequence[Mapping[str, Any
     return [item for item in seen if item["kind"] == "Pod"]
 
 
-def _objects(cluster: Cluster) -> list[Mapping[str, Any]]:
-    listed = _kubectl(cluster, "get", "deployments,pods,poddisruptionbudgets", "--output", "json", *OURS)
+def _objects(cluster: Cluster, shape: StackShape) -> list[Mapping[str, Any]]:
+    """Deployments, pods and budgets of a stack; where it has no label of its own, those of its parts."""
+    kinds = "deployments,pods,poddisruptionbudgets"
+    listed = _kubectl(cluster, "get", kinds, "--output", "json", *_ours(shape))
     items: list[Mapping[str, Any]] = json.loads(listed)["items"]
-    return items
+    return [one for one in items if shape.selector or rollout.app_of(one, shape) in shape.parts]
 
 
 def _all_pods(cluster: Cluster) -> list[Mapping[str, Any]]:

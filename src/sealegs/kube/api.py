@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,10 +14,13 @@ import urllib3
 from kubernetes import client, config
 
 from sealegs.errors import ClusterError
+from sealegs.stack_shape import REFERENCE, StackShape
 from sealegs.waiting import TIMEOUTS
 
 GOOD = range(200, 300)
 MERGE_PATCH = "application/merge-patch+json"
+# Of Kubernetes' own: lists of named things are merged by name.
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 # Watches, logs and scrapes are open at once; a connection too many is thrown away, and its handshake with it.
 CONNECTIONS_MAX = 32
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -40,10 +43,11 @@ class Answer:
 
 @dataclass(frozen=True)
 class Api:
-    """A connection to one API server. Safe to use from many threads."""
+    """A connection to one API server, and how the stack is named there. Safe to use from many threads."""
 
     client: client.ApiClient
     where: str
+    shape: StackShape = field(default=REFERENCE, hash=False)
 
     def call(
         self,
@@ -207,7 +211,7 @@ class Stop:
             self._open.discard(response)
 
 
-def connect(kubeconfig: Path, *, context: str) -> Api:
+def connect(kubeconfig: Path, *, context: str, shape: StackShape = REFERENCE) -> Api:
     """A connection to the API server that a context names; nothing is sent yet.
 
     Raises:
@@ -226,7 +230,7 @@ def connect(kubeconfig: Path, *, context: str) -> Api:
     if urlsplit(settings.host).hostname in LOOPBACK:
         # As kubectl has it: this machine is not reached through a proxy, whatever NO_PROXY forgets.
         settings.proxy = None
-    return Api(client.ApiClient(settings), where=f"context {context}")
+    return Api(client.ApiClient(settings), where=f"context {context}", shape=shape)
 
 
 def _shut(response: urllib3.BaseHTTPResponse) -> None:

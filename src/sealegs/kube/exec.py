@@ -16,6 +16,7 @@ from kubernetes import client
 
 from sealegs.errors import ClusterError
 from sealegs.kube.api import Api
+from sealegs.kube.objects import Pod
 from sealegs.waiting import TIMEOUTS, now_s
 
 PROTOCOL = "v4.channel.k8s.io"
@@ -113,6 +114,21 @@ def running(api: Api, *, namespace: str, pod: str, container: str, argv: Sequenc
             socket.close(timeout=GOODBYE_LIMIT_S)
             # Where the server said goodbye first, that left the connection open.
             socket.shutdown()  # type: ignore[no-untyped-call]
+
+
+def output(api: Api, pod: Pod, argv: Sequence[str], *, limit_s: float) -> str:
+    """What a short program in a pod's own container printed.
+
+    Raises:
+        ClusterError: it could not be run, failed, or took longer than `limit_s`.
+    """
+    said, until_s = bytearray(), now_s() + limit_s
+    with running(api, namespace=pod.namespace, pod=pod.name, container=pod.container, argv=argv) as session:
+        while piece := session.receive(limit_s=until_s - now_s()):
+            said += piece
+        if piece is None:
+            return said.decode(errors="replace")
+    raise ClusterError(f"{session.where} took longer than {limit_s:g} s")
 
 
 def _tls(settings: client.Configuration) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from sealegs.waiting import every, now_s
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 NAME = "sealegs-run"
 LEASE = f"{LEASES}/{NAME}"
-VALID_S = 30
+# Longer than a fault silences the API server: nobody else may begin while a run's own fault stands.
+VALID_S = 60
 RENEW_EVERY_S = 8.0
 RENEW_LIMIT_S = 5.0
 STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"

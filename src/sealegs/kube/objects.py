@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-GPU = "nvidia.com/gpu"
+from sealegs.stack_shape import REFERENCE, StackShape
+
 SIDECAR = "istio-proxy"
 MIRROR = "kubernetes.io/config.mirror"
 # A node pool for load is every node that carries this label with the value "true".
@@ -34,7 +35,7 @@ class Node:
 
 @dataclass(frozen=True, kw_only=True)
 class Pod:
-    """A pod. `disruption` is the reason of its DisruptionTarget condition, if something is ending it.
+    """A pod. `app` is its role in the stack; `disruption` why something is ending it, as its condition says.
 
     Of its own containers, sidecars left out: `started` when all have passed their startup probes, `restarts`
     together, and `killed`, why the last of them that ended did, as in ``OOMKilled``.
@@ -102,34 +103,45 @@ class Deployment:
         return self.seen and self.wanted == self.ready == self.updated == self.present
 
 
-def parse_node(item: Json) -> Node:
+@dataclass(frozen=True, kw_only=True)
+class Autoscaler:
+    """A horizontal autoscaler: what it wants of its target, and whether it can tell what to want."""
+
+    name: str
+    app: str
+    wanted: int
+    active: bool
+
+
+def parse_node(item: Json, shape: StackShape = REFERENCE) -> Node:
     """A node out of its JSON."""
     labels, status = item["metadata"].get("labels", {}), item["status"]
     return Node(
         name=item["metadata"]["name"],
         ready=_condition(item, "Ready").get("status") == "True",
         schedulable=not item["spec"].get("unschedulable", False),
-        gpus=int(status.get("allocatable", {}).get(GPU, 0)),
+        gpus=int(status.get("allocatable", {}).get(shape.gpus, 0)),
         zone=labels.get("topology.kubernetes.io/zone", ""),
         kubelet=status.get("nodeInfo", {}).get("kubeletVersion", ""),
-        has_gpus=GPU in status.get("capacity", {}) or GPU in status.get("allocatable", {}),
+        has_gpus=any(shape.gpus in status.get(kind, {}) for kind in ("capacity", "allocatable")),
         for_load=labels.get(LOAD_POOL) == "true",
         control_plane=CONTROL_PLANE in labels,
     )
 
 
-def parse_pod(item: Json) -> Pod:
+def parse_pod(item: Json, shape: StackShape = REFERENCE) -> Pod:
     """A pod out of its JSON."""
     metadata, spec = item["metadata"], item["spec"]
+    app = shape.app_of(metadata["namespace"], metadata.get("labels", {}))
     owners = [one["kind"] for one in metadata.get("ownerReferences", []) if one.get("controller")]
-    containers = [one["name"] for one in spec["containers"] if one["name"] != SIDECAR]
+    containers = tuple(one["name"] for one in spec["containers"] if one["name"] != SIDECAR)
     found = item["status"].get("containerStatuses") or []
     statuses = [one for one in found if one["name"] != SIDECAR]
     return Pod(
         name=metadata["name"],
         namespace=metadata["namespace"],
         uid=metadata["uid"],
-        app=metadata.get("labels", {}).get("app", ""),
+        app=app,
         node=spec.get("nodeName", ""),
         phase=item["status"].get("phase", ""),
         ready=_condition(item, "Ready").get("status") == "True",
@@ -138,7 +150,7 @@ def parse_pod(item: Json) -> Pod:
         owner=owners[0] if owners else None,
         mirror=MIRROR in metadata.get("annotations", {}),
         local_storage=any("emptyDir" in one for one in spec.get("volumes", [])),
-        container=containers[0] if containers else "",
+        container=shape.container_of(app, containers),
         # A container that waits for its image has no status yet, or one that says null.
         started=len(statuses) == len(containers) and all(one.get("started") for one in statuses),
         restarts=sum(one["restartCount"] for one in statuses),
@@ -147,12 +159,13 @@ def parse_pod(item: Json) -> Pod:
     )
 
 
-def parse_pdb(item: Json) -> Pdb:
+def parse_pdb(item: Json, shape: StackShape = REFERENCE) -> Pdb:
     """A disruption budget out of its JSON."""
-    status = item.get("status", {})
+    metadata, status = item["metadata"], item.get("status", {})
+    marks = item["spec"].get("selector", {}).get("matchLabels", {})
     return Pdb(
-        name=item["metadata"]["name"],
-        app=item["spec"].get("selector", {}).get("matchLabels", {}).get("app", ""),
+        name=metadata["name"],
+        app=shape.app_of(metadata.get("namespace", shape.namespace), marks),
         current_healthy=status.get("currentHealthy", 0),
         desired_healthy=status.get("desiredHealthy", 0),
         disruptions_allowed=status.get("disruptionsAllowed", 0),
@@ -174,16 +187,26 @@ def parse_endpoints(item: Json) -> Endpoints:
     )
 
 
-def parse_deployment(item: Json) -> Deployment:
+def parse_deployment(item: Json, shape: StackShape = REFERENCE) -> Deployment:
     """A deployment out of its JSON."""
     metadata, status = item["metadata"], item.get("status", {})
     return Deployment(
-        app=metadata["name"],
+        app=shape.app_of_deployment(metadata["name"]),
         wanted=item["spec"].get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         updated=status.get("updatedReplicas", 0),
         present=status.get("replicas", 0),
         seen=status.get("observedGeneration", 0) >= metadata.get("generation", 0),
+    )
+
+
+def parse_autoscaler(item: Json, shape: StackShape = REFERENCE) -> Autoscaler:
+    """A horizontal autoscaler (autoscaling/v2) out of its JSON."""
+    return Autoscaler(
+        name=item["metadata"]["name"],
+        app=shape.app_of_deployment(item["spec"]["scaleTargetRef"]["name"]),
+        wanted=item.get("status", {}).get("desiredReplicas", 0),
+        active=_condition({"status": {}, **item}, "ScalingActive").get("status") == "True",
     )
 
 

@@ -23,25 +23,30 @@ def watch(
     an expired version everything is listed again, and what has vanished in between counts as deleted.
 
     Raises:
-        ClusterError: the API server has not answered for ``Timeouts.api_silence_s``.
+        ClusterError: the API server has not answered for ``Timeouts.api_silence_s``; at first, when there is
+            nothing to go on with, for ``Timeouts.first_look_s / 2``.
     """
     known: dict[str, Mapping[str, Any]] = {}
     version = ""
-    heard_s = now_s()
-    for tried_s in every(RETRY_S, until=stop.event):
+    silent_since_s: float | None = None
+    limit_s = min(TIMEOUTS.api_silence_s, TIMEOUTS.first_look_s / 2)
+    for asked_s in every(RETRY_S, until=stop.event):
         try:
             if not version:
                 version = _list(api, path, known=known, on_change=on_change)
                 if on_look is not None:
                     on_look()
-            heard_s = now_s()
+                silent_since_s, limit_s = None, TIMEOUTS.api_silence_s
             version = _follow(api, path, version=version, known=known, on_change=on_change, stop=stop)
-            heard_s = now_s()
+            silent_since_s = None
         except ResourceVersionGoneError:
-            version = ""
+            version, silent_since_s = "", None
         except ClusterError:
-            # A watch may well have been silent; what counts is how long nothing could be asked.
-            if tried_s - heard_s > TIMEOUTS.api_silence_s:
+            failed_s = now_s()
+            # What took longer than a question may was a watch, and it stood until now.
+            if silent_since_s is None or failed_s - asked_s > 2 * TIMEOUTS.api_answer_s:
+                silent_since_s = failed_s
+            if failed_s - silent_since_s > limit_s:
                 raise
 
 
