@@ -7,7 +7,24 @@ from pathlib import Path
 from sealegs import evidence, identity, load_pods, tables
 from sealegs.active import open_run_of
 from sealegs.errors import ClusterError, ScenarioError
-from sealegs.faults import node_drain, node_loss, pod_kill
+from sealegs.faults import (
+    apiserver_down,
+    config_change,
+    container_kill,
+    deployment_down,
+    device_unhealthy,
+    engine_answers,
+    engine_hang,
+    engine_oom,
+    gateway_kill,
+    model_load,
+    network_cut,
+    node_drain,
+    node_loss,
+    pod_delete,
+    pod_kill,
+    rolling_update,
+)
 from sealegs.judge import judge
 from sealegs.kube import lease
 from sealegs.kube.api import Api
@@ -17,6 +34,19 @@ FAULTS = {
     node_drain.FAULT: node_drain.undo_one,
     node_loss.FAULT: node_loss.undo_one,
     pod_kill.FAULT: pod_kill.undo_one,
+    pod_delete.FAULT: pod_delete.undo_one,
+    container_kill.FAULT: container_kill.undo_one,
+    rolling_update.FAULT: rolling_update.undo_one,
+    config_change.FAULT: config_change.undo_one,
+    engine_answers.FAULT: engine_answers.undo_one,
+    engine_hang.FAULT: engine_hang.undo_one,
+    engine_oom.FAULT: engine_oom.undo_one,
+    model_load.FAULT: model_load.undo_one,
+    device_unhealthy.FAULT: device_unhealthy.undo_one,
+    apiserver_down.FAULT: apiserver_down.undo_one,
+    deployment_down.FAULT: deployment_down.undo_one,
+    gateway_kill.FAULT: gateway_kill.undo_one,
+    network_cut.FAULT: network_cut.undo_one,
     load_pods.FAULT: load_pods.undo_one,
 }
 

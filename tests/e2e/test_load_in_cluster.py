@@ -85,6 +85,7 @@ def load_processes(node: str, words: str) -> list[str]:
     return [line.split()[0] for line in listed.stdout.splitlines() if words in line]
 
 
+@pytest.mark.core
 def test_load_runs_apart_and_on_the_runners_clock(cluster: Cluster, tmp_path: Path) -> None:
     """Pods send everything that was planned, none on the fault's node, and times are the runner's.
 

@@ -22,12 +22,16 @@ pytestmark = pytest.mark.e2e
 
 ROOT = Path(__file__).parents[2]
 TRIES_MAX = 2
-SCENARIOS = sorted((ROOT / "scenarios").rglob("*.toml"))
+CORE = ("gpu-node-drain", "noop-drain", "outlier-ejection")
+SCENARIOS = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.core] if path.stem in CORE else [])
+    for path in sorted((ROOT / "scenarios").rglob("*.toml"))
+]
 
 Tested = tuple[Scenario, Verdict]
 
 
-@pytest.fixture(params=SCENARIOS, ids=lambda path: path.stem)
+@pytest.fixture(params=SCENARIOS)
 def tested(request: pytest.FixtureRequest, cluster: Cluster) -> Tested:
     """A scenario and the verdict of a run of it, made now."""
     scenario = load_scenario(request.param)

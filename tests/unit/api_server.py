@@ -98,12 +98,14 @@ class Cluster:
     def list(self, folder: str, query: Mapping[str, str]) -> Json:
         """A collection, and the version that it is of; pods of all namespaces where none is named."""
         node = query.get("fieldSelector", "").removeprefix("spec.nodeName=")
+        labels = dict(one.split("=") for one in filter(None, query.get("labelSelector", "").split(",")))
         with self.changed:
             items = [
                 item
                 for path, item in self._objects.items()
                 if (path.rpartition("/")[0] == folder or (folder == "/api/v1/pods" and "/pods/" in path))
                 and node in {"", item["spec"].get("nodeName") if "spec" in item else None}
+                and labels.items() <= item["metadata"].get("labels", {}).items()
             ]
             return {"metadata": {"resourceVersion": str(self._version)}, "items": items}
 
@@ -125,31 +127,7 @@ class Cluster:
 
     def evict(self, path: str) -> tuple[int, Json]:
         """Answer an eviction; one that is granted deletes the pod, unless that pod is stubborn."""
-        folder, _, name = path.rpartition("/")
-        if path not in self._objects:
-            return 404, {"message": f'pods "{name}" not found'}
-        status = self.evictions[name].pop(0) if self.evictions[name] else 201
-        if status == 429:
-            budget = self._objects[path]["metadata"]["labels"]["app"]
-            cause = {
-                "reason": "DisruptionBudget",
-                "message": f"The disruption budget {budget} needs 2 healthy pods and has 2 currently",
-            }
-            return 429, {
-                "message": "Cannot evict pod as it would violate the pod's disruption budget.",
-                "details": {"causes": [cause]},
-            }
-        if status != 201:
-            return status, {"message": "This pod has more than one PodDisruptionBudget"}
-        item = json.loads(json.dumps(self._objects[path]))
-        item["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
-        item["status"]["conditions"].append(
-            {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
-        )
-        self.put(folder, item)
-        if name not in self.stubborn:
-            self.delete(folder, name)
-        return 201, {}
+        return api_writes.evict(self, path)
 
 
 @contextmanager
@@ -204,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif url.path.endswith(METRICS):
             self._metrics(url.path.removesuffix(METRICS).rpartition("/")[2])
         elif url.path.endswith("/log"):
-            self._log(url.path.split("/")[-2], query)
+            self._log(url.path.removesuffix("/log"), query)
         elif query.get("watch"):
             self._watch(url.path, int(query["resourceVersion"]))
         elif url.path.count("/") == 4 and "/namespaces/" in url.path:
@@ -227,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(415 if item else 404, {"message": "not a merge patch of something"})
             return
         item["spec"].update(body["spec"])
-        self.cluster.put(NODES, item)
+        self.cluster.put(self.path.rpartition("/")[0], item)
         self._answer(200, item)
 
     def do_POST(self) -> None:
@@ -262,8 +240,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._text(self.cluster.metrics[pod])
 
-    def _log(self, pod: str, query: Mapping[str, str]) -> None:
-        since = query["sinceTime"]
+    def _log(self, path: str, query: Mapping[str, str]) -> None:
+        item, pod, since = self.cluster.get(path), path.rpartition("/")[2], query["sinceTime"]
+        if item and query["container"] not in {one["name"] for one in item["spec"]["containers"]}:
+            self._answer(400, {"message": f"container {query['container']} is not valid for pod {pod}"})
+            return
         lines = [line for line in self.cluster.logs[pod] if line.split(" ", 1)[0] >= since]
         self._text("".join(f"{line}\n" for line in lines))
 
@@ -297,4 +278,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-_COLLECTIONS = {"deployments", "poddisruptionbudgets", "endpointslices"}
+_COLLECTIONS = frozenset(
+    ("apiservices", "deployments", "poddisruptionbudgets", "endpointslices", "horizontalpodautoscalers")
+)

@@ -1,4 +1,4 @@
-"""What the small API server does with objects that are created, replaced and deleted: versions are held."""
+"""What the small API server does with objects that are made, replaced, deleted, evicted: versions hold."""
 
 from typing import TYPE_CHECKING
 
@@ -42,3 +42,32 @@ def remove(cluster: "Cluster", path: str, options: Json) -> tuple[int, Json]:
         folder, _, name = path.rpartition("/")
         cluster.delete(folder, name)
         return 200, {}
+
+
+def evict(cluster: "Cluster", path: str) -> tuple[int, Json]:
+    """Answer an eviction; one that is granted deletes the pod, unless that pod is stubborn."""
+    folder, _, name = path.rpartition("/")
+    item = cluster.get(path)
+    if item is None:
+        return 404, {"message": f'pods "{name}" not found'}
+    status = cluster.evictions[name].pop(0) if cluster.evictions[name] else 201
+    if status == 429:
+        budget = item["metadata"]["labels"]["app"]
+        cause = {
+            "reason": "DisruptionBudget",
+            "message": f"The disruption budget {budget} needs 2 healthy pods and has 2 currently",
+        }
+        return 429, {
+            "message": "Cannot evict pod as it would violate the pod's disruption budget.",
+            "details": {"causes": [cause]},
+        }
+    if status != 201:
+        return status, {"message": "This pod has more than one PodDisruptionBudget"}
+    item["metadata"]["deletionTimestamp"] = "2026-11-24T12:00:00Z"
+    item["status"]["conditions"].append(
+        {"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI"}
+    )
+    cluster.put(folder, item)
+    if name not in cluster.stubborn:
+        cluster.delete(folder, name)
+    return 201, {}

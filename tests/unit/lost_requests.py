@@ -71,16 +71,21 @@ def record(flags: str, **values: Any) -> Row:  # noqa: ANN401 - any field
 
 
 def run(rows: Sequence[Row], **parts: Any) -> Facts:  # noqa: ANN401 - any part
-    """A run with these requests, and nobody's word about them unless `parts` have some."""
+    """A run with these requests, and nobody's word about them unless `parts` have some.
+
+    Its engines have clocks of their own unless `parts` say otherwise.
+    """
     schedule = [{key: one[key] for key in ("request_id", "intended_s")} for one in rows]
+    facts = made_facts("pass")
     default: Row = {
+        "run": {**facts.run, "cluster": {"owned": False}},
         "truth": tables.TRUTH.empty_table(),
         "mesh": (),
         "timeline": TIMELINE,
         "attempts": tables.ATTEMPTS.empty_table(),
     }
     return replace(
-        made_facts("pass"),
+        facts,
         schedule=pa.Table.from_pylist(schedule, schema=tables.SCHEDULE),
         requests=pa.Table.from_pylist(
             [one for one in rows if one["outcome"] != HOLE], schema=tables.REQUESTS

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit import api_objects, api_server
-from tests.unit.api_server import Cluster
+from tests.unit.api_objects import engine_metrics
+from tests.unit.api_server import DEPLOYMENTS, NODES, PDBS, PODS, Cluster
 
-from sealegs import evidence
-from sealegs.recorder import Recorder
+from sealegs import evidence, recorder
+from sealegs.kube import watch
+from sealegs.recorder import Recorder, samples
 from sealegs.timeline import Timeline
 from sealegs.waiting import now_ns, wait_until
 
@@ -65,3 +68,24 @@ def recording(tmp_path: Path, cluster: Cluster) -> Iterator[Recording]:
         with recorded:
             yield Recording(recorded, run_dir)
         timeline.close()
+
+
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beats and second tries come fast."""
+    monkeypatch.setattr(recorder, "SAMPLE_EVERY_S", 0.02)
+    monkeypatch.setattr(recorder, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(samples, "ANSWER_LIMIT_S", 0.1)
+    monkeypatch.setattr(watch, "RETRY_S", 0.02)
+
+
+def small_cluster() -> Cluster:
+    """One engine on one node, a door, their deployments and a budget."""
+    made = Cluster()
+    made.put(NODES, api_objects.node("worker-a"))
+    made.put(PODS, api_objects.pod("engine-a"))
+    made.put(PODS, api_objects.pod("door-a", app="llm-api"))
+    made.put(PDBS, api_objects.pdb("llm-inference", healthy=3, allowed=1))
+    made.put(DEPLOYMENTS, api_objects.deployment("llm-inference", wanted=1, ready=1))
+    made.put(DEPLOYMENTS, api_objects.deployment("llm-api", wanted=1, ready=1))
+    made.metrics["engine-a"] = engine_metrics(running=4, waiting=2)
+    return made

@@ -36,6 +36,7 @@ EVERY = [
     Arrivals(kind="ramp", to_rps=20.0),
     Arrivals(kind="ramp", to_rps=0.0),
     Arrivals(kind="step", to_rps=20.0, at_s=7.0),
+    Arrivals(kind="steps", factors=(0.5, 4.0, 0.0, 1.0), step_s=7.0),
     Arrivals(kind="day"),
     Arrivals(kind="day", day_s=20.7),
 ]
@@ -96,6 +97,10 @@ def mean_rps(arrivals: Arrivals, rate_rps: float, *, duration_s: float) -> float
     to_rps = rate_rps if arrivals.to_rps is None else arrivals.to_rps
     if arrivals.kind == "ramp":
         return (rate_rps + to_rps) / 2
+    if arrivals.factors is not None and arrivals.step_s is not None:
+        *first, last = arrivals.factors
+        rest = last * (duration_s / arrivals.step_s - len(first))
+        return rate_rps * (sum(first) + rest) * arrivals.step_s / duration_s
     share = (arrivals.at_s or duration_s) / duration_s
     return rate_rps * share + to_rps * (1 - share)
 
@@ -129,7 +134,13 @@ def test_poisson_has_its_rate_and_its_dispersion() -> None:
 
 
 @pytest.mark.parametrize(
-    "arrivals", [Arrivals(kind="poisson"), Arrivals(kind="step", to_rps=20.0, at_s=7.0)], ids=str
+    "arrivals",
+    [
+        Arrivals(kind="poisson"),
+        Arrivals(kind="step", to_rps=20.0, at_s=7.0),
+        Arrivals(kind="steps", factors=(0.5, 2.0, 1.0), step_s=6.0),
+    ],
+    ids=str,
 )
 def test_the_count_of_independent_users_varies_as_much_as_it_is(arrivals: Arrivals) -> None:
     """Over 2,000 loads the variance of a Poisson count is its mean, whatever the rate does, within 13 %."""

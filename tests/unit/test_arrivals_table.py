@@ -18,6 +18,7 @@ WHOLE = [
     Arrivals(kind="trace"),
     Arrivals(kind="ramp", to_rps=0.0),
     Arrivals(kind="step", to_rps=20.0, at_s=7.0),
+    Arrivals(kind="steps", factors=(1.0, 0.0, 2.0), step_s=20.0),
     Arrivals(kind="day"),
     Arrivals(kind="day", day_s=70.0),
 ]
@@ -42,6 +43,17 @@ WHOLE = [
         (
             Arrivals(kind="step", at_s=50.0, to_rps=1.0),
             [("at_s", "the step at 50 s never comes: load ends at 50 s")],
+        ),
+        (
+            Arrivals(kind="steps", factors=(1.0, 2.0, 1.0), step_s=25.0),
+            [("step_s", "the step at 50 s never comes: load ends at 50 s")],
+        ),
+        *(
+            (
+                Arrivals(kind="steps", factors=factors, step_s=1.0),
+                [("factors", "factors of steps: at least one that is not 0")],
+            )
+            for factors in ((), (0.0, 0.0))
         ),
     ],
     ids=str,
@@ -87,8 +99,12 @@ def test_arrivals_are_a_table_of_a_scenario() -> None:
     document = Document(Path("a.toml"), Path())
 
     assert build(Arrivals, {"kind": "gamma", "cv": 13}, document=document) == Arrivals(kind="gamma", cv=13.0)
+    steps = {"kind": "steps", "factors": [1, 2.5], "step_s": 4}
+    assert build(Arrivals, steps, document=document) == Arrivals(kind="steps", factors=(1.0, 2.5), step_s=4.0)
     assert build(Arrivals, {"kind": "bursty", "cv": 51}, document=document) is None
+    assert build(Arrivals, {"kind": "steps", "factors": [1, -1]}, document=document) is None
     assert [problem.split(": ", 1)[1][:20] for problem in document.problems] == [
         "'kind' unknown 'burs",
         "'cv' must be at leas",
+        "'factors[1]' must be",
     ]

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_the_engines_table_is_its_settings() -> None:
     """Every variable is there, in order, with the default that the engine has."""
     text = (ROOT / "stack" / "README.md").read_text()
     told = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", text, re.MULTILINE)
-    in_words = {"POD_NAME": "the host's name", "MODEL_PATH": "empty"}
+    in_words = {"POD_NAME": "the host's name", "MODEL_PATH": "empty", "FAULTS_SOCKET": "empty"}
 
     names = [(setting.name.upper(), f"`{setting.default}`") for setting in fields(Settings)]
     assert told == [(name, in_words.get(name, default)) for name, default in names]
@@ -68,3 +69,12 @@ def test_every_decision_has_its_three_parts() -> None:
             "Consequences",
         ], path
         assert len(text.splitlines()) <= 20, path
+
+
+def test_every_scenario_is_listed_with_its_claim() -> None:
+    """The list of claims has each scenario once, in order, in the words of its file."""
+    text = (ROOT / "docs" / "scenarios.md").read_text()
+    told = re.findall(r"^\| \[([\w-]+)\]\(\.\./scenarios/([\w-]+)\.toml\) \| (.*) \|$", text, re.MULTILINE)
+
+    paths = sorted((ROOT / "scenarios").glob("*.toml"))
+    assert told == [(path.stem, path.stem, tomllib.loads(path.read_text())["claim"]) for path in paths]

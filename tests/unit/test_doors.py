@@ -30,6 +30,7 @@ PASS = """
   PASS  no-truncated-stream                    0                       none
   PASS  no-foreign-token                       0                       none
   PASS  pdb-honoured                           0                       none
+  PASS  two-engines-ready                             2                 ≥ 2
   PASS  recovery                                    0 s              ≤ 60 s
   PASS  error budget spent             1034    0    0 %  ≤ 0.022 %  ≤ 0.5 %
   PASS  evidence (26 checks)                   0                       none
@@ -93,7 +94,7 @@ def test_claims_that_the_evidence_cannot_carry_are_in_parentheses(case: str) -> 
     trusted = verdict.validity.valid
 
     assert said == ("PASS" if trusted else "INVALID")
-    assert len(words) == len(verdict.objectives) + len(verdict.invariants) + 2
+    assert len(words) == len(verdict.objectives) + len(verdict.invariants) + len(verdict.bounds) + 2
     assert {word.startswith("(") and word.endswith(")") for word in words.values()} == {not trusted}
     assert (SILENCED in "\n".join(table(verdict))) is not trusted
 

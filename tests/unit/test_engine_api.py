@@ -82,6 +82,35 @@ def test_an_answer_in_one_piece_says_the_same(
     run(once)
 
 
+def test_an_answer_in_one_piece_is_written_when_it_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    """The truth is when tokens were written: all of them at once, after the last was made."""
+
+    async def once() -> None:
+        async with served() as (_, client):
+            await (await ask(client, "r8", chat(30, stream=False))).json()
+
+    run(once)
+
+    truth = truths(capsys.readouterr().out)["r8"]
+    assert (truth["tokens"], truth["sent_us"][1:]) == (30, [0] * 29)
+    # A step is a millisecond, and a little for the sequence.
+    assert truth["first_token_s"] - truth["received_s"] >= 0.030
+    assert truth["first_token_s"] <= truth["end_s"]
+
+
+def test_a_full_engine_can_be_told_to_refuse_otherwise() -> None:
+    """As engines do that know no 429: callers then take a full one for a broken one."""
+
+    async def body() -> None:
+        async with served(MAX_CONCURRENT_REQUESTS="1", REFUSE_STATUS="503") as (_, client):
+            stream = await ask(client, "r0", chat(20))
+
+            assert (await ask(client, "r1", chat(1))).status == 503
+            assert len(contents(await events(stream))) == 20
+
+    run(body)
+
+
 def test_one_request_too_many_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     """With running and queued at the limit the next gets 429, Retry-After and an error in OpenAI's form."""
 

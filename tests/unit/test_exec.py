@@ -16,7 +16,23 @@ from tests.unit.api_server import kubeconfig
 from sealegs.errors import ClusterError
 from sealegs.kube import exec as kube_exec
 from sealegs.kube.api import Api, connect
+from sealegs.kube.objects import Pod
 
+ENGINE = Pod(
+    name="engine-a",
+    namespace="llm-production",
+    uid="uid-engine-a",
+    app="llm-inference",
+    node="worker-a",
+    phase="Running",
+    ready=True,
+    deleting=False,
+    disruption=None,
+    owner="ReplicaSet",
+    mirror=False,
+    local_storage=False,
+    container="inference",
+)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, section 1.3
 LIMIT_S = 5.0
 
@@ -162,3 +178,30 @@ def test_a_pod_that_is_not_there_is_an_error(serve: Callable[[Play], Api]) -> No
 
     with pytest.raises(ClusterError, match=r"no program can be run in pod some/pod: .*404"), cat(serve(play)):
         pass
+
+
+def test_a_short_program_is_heard_to_its_end(serve: Callable[[Play], Api]) -> None:
+    """All that it printed, in however many pieces, from the pod's own container."""
+    asked: list[list[tuple[str, str]]] = []
+
+    def play(container: Container) -> None:
+        container.let_in()
+        asked.append(container.asked)
+        container.say(1, b"an ")
+        container.say(1, b"answer")
+        container.end(status="Success")
+
+    assert kube_exec.output(serve(play), ENGINE, ["cat", "a file"], limit_s=LIMIT_S) == "an answer"
+    assert ("container", "inference") in asked[0]
+
+
+def test_a_short_program_that_takes_long_is_an_error(serve: Callable[[Play], Api]) -> None:
+    """Its end is not waited for beyond the limit, even when it goes on talking."""
+
+    def play(container: Container) -> None:
+        container.let_in()
+        container.say(1, b"an answer, and more to come")
+        container.hear()
+
+    with pytest.raises(ClusterError, match=r"cat in pod llm-production/engine-a took longer than 0.1 s"):
+        kube_exec.output(serve(play), ENGINE, ["cat"], limit_s=0.1)

@@ -226,7 +226,7 @@ def test_no_runs_are_nothing_to_heal(tmp_path: Path) -> None:
 def test_every_fault_can_be_healed() -> None:
     """A fault that writes an undo down has its row, under the name that it writes."""
     modules = [import_module(f"sealegs.faults.{one.name}") for one in iter_modules(faults.__path__)]
-    undoing = {one.FAULT: one.undo_one for one in modules if hasattr(one, "undo_one")}
+    undoing = {one.FAULT: one.undo_one for one in modules if hasattr(one, "FAULT")}
 
     assert len(undoing) >= 3
     assert FAULTS.items() >= undoing.items()

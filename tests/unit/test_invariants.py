@@ -18,6 +18,7 @@ from tests.unit.changes import (
     without_records,
 )
 
+from sealegs.fates import fates_of
 from sealegs.verdict import decide
 
 
@@ -143,6 +144,24 @@ def test_in_flight_is_told_by_stage_from_the_engines_logs() -> None:
 
     assert verdict.fault is not None
     assert dataclasses.astuple(verdict.fault.in_flight_at_injection) == (2, 1, 1)
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_fault_of_what_answers_nothing_itself_meets_every_stream(*, owned: bool) -> None:
+    """As of a gateway or a control plane: all that is being answered is at stake, and so are invariants."""
+    facts = made_facts("pass")
+    aimed = dataclasses.replace(facts, run={**facts.run, "cluster": {"owned": owned}})
+    for record in list(facts.of_kind("fault")):
+        aimed = without_records(aimed, kind="fault", state=record["state"])
+        aimed = with_record(aimed, **{**record, "target": {"api_server": True, "every_stream": True}})
+    fates = fates_of(facts)
+    open_then = int(((fates.sent_s <= INJECTED_S) & (fates.end_s > INJECTED_S)).sum())
+    verdict, before = decide(aimed), decide(facts)
+
+    assert verdict.fault is not None
+    assert before.fault is not None
+    assert before.fault.in_flight_at_injection.total < verdict.fault.in_flight_at_injection.total == open_then
+    assert invariant(verdict, "no-truncated-stream")[0] == "PASS"
 
 
 def test_on_a_foreign_cluster_in_flight_is_told_by_the_clients_rows() -> None:

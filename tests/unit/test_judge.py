@@ -15,6 +15,8 @@ from sealegs.judge import judge
     [
         '{"t_s":50.0,"kind":"phase"}',
         '{"t_s":50.0,"kind":"fault","target":{}}',
+        '{"t_s":50.0,"kind":"fault","state":"armed","target":{"api_server":"yes"}}',
+        '{"t_s":50.0,"kind":"fault","state":"armed","target":{"every_stream":1}}',
         '{"t_s":50.0,"kind":"pod"}',
         '{"t_s":50.0,"kind":"pdb","app":"llm-api"}',
         '{"t_s":50.0,"kind":"node"}',

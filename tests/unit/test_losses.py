@@ -119,6 +119,31 @@ def test_only_the_absence_that_the_fault_made_is_its_own() -> None:
     assert cause(open_from(90.0, 99.5, pod="hit"), timeline=timeline) == UNEXPLAINED
 
 
+def test_what_every_stream_passes_through_cuts_them_all() -> None:
+    """A gateway that the fault took is where each request was, whatever engine answered it."""
+    gateway = struck()
+    gateway["target"] |= {"every_stream": True}
+    timeline = (*TIMELINE[:6], gateway, *TIMELINE[7:])
+
+    for pod_name in ("other", None):
+        assert cause(open_from(99.0, 101.0, pod=pod_name), timeline=timeline) == "fault"
+        assert cause(open_from(99.0, 101.0, pod=pod_name)) == UNEXPLAINED
+    assert cause(open_from(90.0, 99.5, pod="other"), timeline=timeline) == UNEXPLAINED
+
+
+@pytest.mark.parametrize(("sent_s", "expected"), [(129.5, "fault"), (130.5, UNEXPLAINED)])
+def test_what_every_stream_passes_through_is_away_until_the_fault_is_gone(
+    sent_s: float, expected: str
+) -> None:
+    """A gateway that has left the API at 120 s takes requests while it dies; its successor ends that."""
+    gateway = struck()
+    gateway["target"] |= {"every_stream": True}
+    gone = gateway | {"t_s": 130.0, "state": "gone"}
+    timeline = (*TIMELINE[:6], gateway, *TIMELINE[7:], gone)
+
+    assert cause(open_from(sent_s, 131.0, pod="other"), timeline=timeline) == expected
+
+
 def test_without_a_fault_nothing_is_its_doing() -> None:
     """The same losses in a run whose fault was not injected have no such cause."""
     unharmed = tuple(one for one in TIMELINE if one["kind"] != "fault")

@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pytest
+from tests.golden.make_run import made_facts
 from tests.unit.lost_requests import Row, cause, line, open_from, record
 
 from sealegs import tables
@@ -57,6 +58,22 @@ WAITS: dict[str, Row] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("received_s", "expected"), [(84.0, "deadline-queued"), (85.5, "deadline-on-the-way")]
+)
+def test_what_reaches_an_engine_too_late_was_on_its_way(received_s: float, expected: str) -> None:
+    """As on a network that was cut: nobody had it when the client gave up at 85 s, whatever came later.
+
+    That takes a clock that the engine shares, and where it does not nothing is known of it.
+    """
+    run = made_facts("pass").run
+    at_s = run["started_monotonic_ns"] / 1e9 + received_s
+    late = [line(received_s=at_s, end_s=at_s + 0.001, finish="cancelled")]
+
+    assert cause({"outcome": "deadline_first_token"}, truth=late, run=run) == expected
+    assert cause({"outcome": "deadline_first_token"}, truth=late) == "deadline-queued"
+
+
 @pytest.mark.parametrize("outcome", ["deadline_first_token", "deadline_total", "stall"])
 @pytest.mark.parametrize("expected", WAITS)
 def test_a_deadline_is_split_by_where_the_engine_had_it(expected: str, outcome: str) -> None:
@@ -69,7 +86,8 @@ def test_a_deadline_is_split_by_where_the_engine_had_it(expected: str, outcome: 
 def test_an_engine_that_noticed_the_hang_up_was_alive() -> None:
     """On a pod that the fault drains a deadline is the client's if the engine still worked on the request.
 
-    One that noticed it much later was stopped, and that is the fault's.
+    One that noticed it much later was stopped, and so was one that read of the request only afterwards: that
+    is the fault's.
     """
     values = open_from(90.0, 101.0, pod="hit", outcome="deadline_total")
     prompt = line(
@@ -83,6 +101,7 @@ def test_an_engine_that_noticed_the_hang_up_was_alive() -> None:
 
     assert cause(values, truth=[prompt]) == "deadline-decode"
     assert cause(values, truth=[prompt | {"end_s": 7020.0}]) == "fault"
+    assert cause(values, truth=[prompt | {"end_s": 7000.01}]) == "fault"
     assert cause(values) == "fault"
 
 

@@ -10,11 +10,13 @@ import pytest
 from tests.golden.make_run import make_run
 from tests.unit.made_nights import TONIGHT
 
+from sealegs.child_run import Ended
 from sealegs.errors import ScenarioError
+from sealegs.mutant import FILE, MUTANTS
 from sealegs.nightly.history import read_night, record_of
 from sealegs.nightly.night import Night
 from sealegs.nightly.page import render
-from sealegs.nightly.play import Ended, play
+from sealegs.nightly.play import play
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 STARTED = datetime(2026, 11, 26, 2, tzinfo=UTC)
@@ -41,19 +43,34 @@ class Suite:
                 file.write(f'\n[expect]\nverdict = "{word}"\nreason = "{reason}"\n')
         self.cases[name] = list(cases)
 
-    def start(self, path: Path) -> Ended:
+    def plant(self, name: str, *cases: str | None, under: str, kills: str) -> None:
+        """A mutant that the claims `kills`, TOML, of a scenario must see."""
+        folder = self.root / MUTANTS / name
+        folder.mkdir(parents=True)
+        text = f'title = "t"\ndefect = "d"\nscenario = "{under}"\nkills = {kills}\n'
+        (folder / FILE).write_text(text)
+        self.cases[name] = list(cases)
+
+    def start(self, path: Path, mutant: str | None) -> Ended:
         """One run of a scenario ends, as `sealegs run` would leave it."""
-        self.started.append(path.stem)
-        case = self.cases[path.stem].pop(0)
+        self.started.append(mutant or path.stem)
+        case = self.cases[mutant or path.stem].pop(0)
         if case is None:
             return Ended(run_dir=None, said="Segmentation fault")
         run_dir = make_run(self.root / "reports" / "runs" / str(len(self.started)), case=case)
         shutil.copy(GOLDEN / f"{case}.verdict.json", run_dir / "verdict.json")
         return Ended(run_dir=run_dir, said="done")
 
-    def play(self) -> Night:
+    def play(self, *, with_mutants: bool = True) -> Night:
         """The night."""
-        return play(self.root, started=STARTED, start=self.start, now=lambda: ENDED, say=self.told.append)
+        return play(
+            self.root,
+            started=STARTED,
+            start=self.start,
+            now=lambda: ENDED,
+            say=self.told.append,
+            with_mutants=with_mutants,
+        )
 
 
 @pytest.fixture
@@ -163,6 +180,51 @@ def test_a_control_that_is_not_caught_fails_the_night(
 
     assert night.counted["control"].counts_as == counts_as
     assert night.word == word
+
+
+@pytest.mark.parametrize(
+    ("kills", "cases", "counts_as"),
+    [
+        ('["no-truncated-stream"]', ["fail-truncated"], "PASS"),
+        ('["no-truncated-stream", "pdb-honoured"]', ["fail-truncated"], "FAIL"),
+        ('["pdb-honoured"]', ["fail-truncated"], "FAIL"),
+        ('["no-truncated-stream"]', ["pass"], "FAIL"),
+        ('["success-fault"]', ["invalid-not-landed", "invalid-not-landed"], "INVALID"),
+        ('["no-truncated-stream"]', [None], "INVALID"),
+    ],
+)
+def test_a_mutant_is_caught_by_exactly_the_claims_that_it_names(
+    suite: Suite, kills: str, cases: list[str | None], counts_as: str
+) -> None:
+    """It is run last, under its scenario; one that let it pass, or another that failed, fails the night."""
+    suite.add("good", "pass")
+    suite.plant("defect", *cases, under="good", kills=kills)
+
+    night = suite.play()
+
+    assert suite.started[0] == "good"
+    assert set(suite.started[1:]) == {"defect"}
+    assert night.counted["defect"].is_control
+    assert (night.counted["defect"].expected, night.counted["defect"].counts_as) == ("FAIL", counts_as)
+
+
+def test_a_night_can_be_without_mutants(suite: Suite) -> None:
+    """On a cluster that is not ours nobody plants a defect."""
+    suite.add("good", "pass")
+    suite.plant("defect", under="good", kills='["no-truncated-stream"]')
+
+    assert words(suite.play(with_mutants=False)) == [("good", 1, "PASS")]
+
+
+def test_a_mutants_file_that_cannot_be_used_does_not_stop_the_night(suite: Suite) -> None:
+    """Its problem stands in the record, as a control that was not tested."""
+    suite.add("good", "pass")
+    suite.plant("defect", under="good", kills='["no-such-claim"]')
+
+    run = suite.play().counted["defect"]
+
+    assert "does not claim 'no-such-claim'" in (run.error or "")
+    assert (run.expected, run.counts_as) == ("FAIL", "INVALID")
 
 
 def test_the_reason_may_stand_behind_the_ones_that_are_kept(

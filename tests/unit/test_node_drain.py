@@ -16,6 +16,7 @@ from sealegs.faults import node_drain, noop
 from sealegs.kube import acts
 from sealegs.kube.api import Api
 from sealegs.timeline import Timeline
+from sealegs.waiting import wait_until
 
 
 @pytest.fixture
@@ -43,6 +44,53 @@ def test_a_drain_goes_through_all_its_states(stage: Stage) -> None:
         assert set(record) == keys
         assert record["target"] == target
     assert not evidence.open_undos(stage.run_dir)
+
+
+def test_two_nodes_are_drained_at_once(stage: Stage) -> None:
+    """Both are cordoned, their pods' evictions are noted side by side, and both are left as they were."""
+    with stage.recorded():
+        done = node_drain.inject(streams_min=5, drain_limit_s=5, node="worker-b", nodes=2)
+        assert len(evidence.open_undos(stage.run_dir)) == 2
+        other = next(one for one in done["nodes"] if one != "worker-b")
+        assert stage.cordoned() == sorted(["worker-b", other])
+        assert node_drain.landed(limit_s=2)["pods_left"] == []
+        node_drain.undo()
+        assert node_drain.gone(limit_s=2) == f"worker-b and {other} are ready and schedulable again"
+
+    assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
+    assert stage.cordoned() == []
+    assert done["nodes"][0] == "worker-b"
+    assert {one["pod"] for one in stage.timeline("eviction")} == set(done["pods"]) >= {"door-b", "engine-b"}
+    for record in stage.timeline("fault"):
+        assert record["target"] == {"nodes": done["nodes"], "pods": done["pods"]}
+
+
+def test_landed_needs_every_node_cordoned(stage: Stage) -> None:
+    """One of two nodes that is open again is not a drain of two."""
+    with stage.recorded():
+        done = node_drain.inject(streams_min=1, drain_limit_s=5, nodes=2)
+        node_drain.landed(limit_s=2)
+        acts.uncordon(stage.api, done["nodes"][1])
+        wait_until(
+            lambda: stage.timeline("node")[-1]["unschedulable"],
+            ready=lambda closed: not closed,
+            limit_s=2,
+            every_s=0.005,
+            what="the recorder to see it",
+        )
+        with pytest.raises(TimeoutError, match=r"^fault did not land: .*'unschedulable': False"):
+            node_drain.landed(limit_s=0.05)
+        node_drain.undo()
+        acts.cordon(stage.api, done["nodes"][0])
+        with pytest.raises(TimeoutError, match=r"^fault is not gone: .*'schedulable': False"):
+            node_drain.gone(limit_s=0.05)
+
+
+def test_more_nodes_than_there_are_raise(stage: Stage) -> None:
+    """Four nodes of three are refused before anything is armed."""
+    with pytest.raises(ClusterError, match="4 nodes are to be drained, and only 3 can be"):
+        node_drain.inject(streams_min=0, nodes=4)
+    assert (stage.states(), stage.changes_asked()) == ([], [])
 
 
 def test_undo_is_on_disk_before_the_first_change(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,9 @@ def test_the_summary_says_every_claim_worst_first(case: str, word: str) -> None:
     text = summary(judged)
     rows = table(text)
     passed = [row[0].endswith("PASS") for row in rows]
-    claimed = len(judged["objectives"]) + len(judged["invariants"]) + (judged["recovery"] is not None)
+    claimed = sum(len(judged[kind]) for kind in ("objectives", "invariants", "bounds")) + (
+        judged["recovery"] is not None
+    )
     claimed += judged["budget"] is not None
 
     assert text.splitlines()[0].endswith(f"{word}: gpu-node-drain")
@@ -49,7 +51,7 @@ def test_a_summary_is_never_too_large_and_says_what_it_left_out() -> None:
     assert SUMMARY_BYTES_MAX - 4000 < len(text.encode()) <= SUMMARY_BYTES_MAX
     assert {row[0] for row in rows} == {"✗ FAIL"}
     assert left_out is not None
-    assert len(rows) + int(left_out[1]) == 500 + 3 + 2 + 26
+    assert len(rows) + int(left_out[1]) == 500 + 3 + 1 + 2 + 26
 
 
 def test_reasons_beyond_the_first_are_counted() -> None:

@@ -24,7 +24,9 @@ def test_every_claim_is_a_test_case_and_the_counts_reconcile(case: str) -> None:
     judged = document(case)
     suite = suite_of(junit(judged, RUN))
     cases = suite.findall("testcase")
-    claimed = len(judged["objectives"]) + len(judged["invariants"]) + (judged["recovery"] is not None)
+    claimed = sum(len(judged[kind]) for kind in ("objectives", "invariants", "bounds")) + (
+        judged["recovery"] is not None
+    )
     claimed += judged["budget"] is not None
 
     assert len(cases) == claimed + len(judged["validity"]["checks"]) == int(suite.attrib["tests"])

@@ -12,7 +12,7 @@ from tests.unit.drain_stage import Stage, staged, write_run
 from sealegs import evidence
 from sealegs.active import active_run
 from sealegs.errors import ClusterError
-from sealegs.faults import pod_kill
+from sealegs.faults import engines, pod_kill
 from sealegs.kube import acts
 from sealegs.kube.api import Api
 from sealegs.kube.objects import Pod, parse_pod
@@ -21,8 +21,8 @@ from sealegs.kube.objects import Pod, parse_pod
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Three nodes with an engine each; that of worker-c serves nothing."""
-    monkeypatch.setattr(pod_kill, "LOOK_EVERY_S", 0.005)
-    monkeypatch.setattr(pod_kill, "WHOLE_LIMIT_S", 0.05)
+    monkeypatch.setattr(engines, "LOOK_EVERY_S", 0.005)
+    monkeypatch.setattr(engines, "WHOLE_LIMIT_S", 0.05)
     with staged(tmp_path, monkeypatch) as ready:
         ready.cluster.put(DEPLOYMENTS, api_objects.deployment("llm-inference", wanted=3, ready=3))
         yield ready
@@ -60,9 +60,9 @@ def test_a_kill_goes_through_all_its_states(stage: Stage) -> None:
 
 def test_the_kill_has_no_grace(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the pod is deleted, without any grace, the way back and the moment have been written."""
-    known: list[tuple[int, int, list[str]]] = []
+    known: list[tuple[int | None, int, list[str]]] = []
 
-    def look(_: Api, pod: Pod, *, grace_s: int) -> None:
+    def look(_: Api, pod: Pod, *, grace_s: int | None) -> None:
         assert pod.name == "engine-a"
         known.append((grace_s, len(evidence.open_undos(stage.run_dir)), stage.states()))
 

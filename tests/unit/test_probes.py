@@ -10,7 +10,10 @@ from tests.unit.api_server import DEPLOYMENTS, PODS, Cluster
 
 from sealegs import evidence, probes
 from sealegs.active import RUN_DIR, active_run
+from sealegs.errors import ClusterError
 from sealegs.kube import reads
+from sealegs.kube.api import Api
+from sealegs.kube.objects import Deployment
 
 
 @pytest.fixture
@@ -70,6 +73,25 @@ def test_hold_survives_an_api_server_that_refuses(cluster: Cluster) -> None:
     held = probes.hold(s_min=0, s_max=0.05)
 
     assert (held["complete"], held["deployments"]) == (False, {})
+
+
+def test_hold_ends_at_its_limit_when_the_api_server_hangs(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes a question and says nothing is waited for no longer than the hold may last."""
+    limits_s: list[float] = []
+
+    def hang(_: Api, *, namespace: str, limit_s: float) -> list[Deployment]:
+        assert namespace == api_objects.NAMESPACE
+        limits_s.append(limit_s)
+        raise ClusterError("the API server did not answer")
+
+    monkeypatch.setattr(reads, "deployments", hang)
+    held = probes.hold(s_min=0.2, s_max=0.2)
+
+    assert (held["complete"], held["deployments"]) == (False, {})
+    assert max(limits_s) <= 0.2
+    assert cluster.asked == []
 
 
 def test_an_engine_that_does_not_say_is_not_counted_as_idle(cluster: Cluster) -> None:

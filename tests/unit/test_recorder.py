@@ -1,22 +1,16 @@
-"""The recorder against an API server in this process: what it writes down, and when it gives up."""
+"""The recorder against an API server in this process: what it writes down."""
 
-import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit import api_objects
-from tests.unit.api_objects import engine_metrics
-from tests.unit.api_server import DEPLOYMENTS, NODES, PDBS, PODS, SLICES, Cluster
-from tests.unit.recording import recording
+from tests.unit.api_server import NODES, PODS, SLICES, Cluster
+from tests.unit.recording import in_a_hurry, recording, small_cluster
 
-from sealegs import recorder
-from sealegs.errors import ClusterError
-from sealegs.kube import watch
-from sealegs.recorder import samples
-from sealegs.waiting import TIMEOUTS, wait_until
+from sealegs.waiting import wait_until
 
 MESH_PODS = "/api/v1/namespaces/istio-system/pods"
+AUTOSCALERS = "/apis/autoscaling/v2/namespaces/llm-production/horizontalpodautoscalers"
 EJECTED = 'envoy_cluster_outlier_detection_ejections_active{cluster_name="engines"}'
 RETRIED = 'envoy_cluster_upstream_rq_retry{cluster_name="engines"}'
 
@@ -24,24 +18,13 @@ RETRIED = 'envoy_cluster_upstream_rq_retry{cluster_name="engines"}'
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beats and second tries come fast."""
-    monkeypatch.setattr(recorder, "SAMPLE_EVERY_S", 0.02)
-    monkeypatch.setattr(recorder, "LOOK_EVERY_S", 0.005)
-    monkeypatch.setattr(samples, "ANSWER_LIMIT_S", 0.1)
-    monkeypatch.setattr(watch, "RETRY_S", 0.02)
+    in_a_hurry(monkeypatch)
 
 
 @pytest.fixture
 def cluster() -> Cluster:
     """One engine on one node, a door, their deployments and a budget."""
-    made = Cluster()
-    made.put(NODES, api_objects.node("worker-a"))
-    made.put(PODS, api_objects.pod("engine-a"))
-    made.put(PODS, api_objects.pod("door-a", app="llm-api"))
-    made.put(PDBS, api_objects.pdb("llm-inference", healthy=3, allowed=1))
-    made.put(DEPLOYMENTS, api_objects.deployment("llm-inference", wanted=1, ready=1))
-    made.put(DEPLOYMENTS, api_objects.deployment("llm-api", wanted=1, ready=1))
-    made.metrics["engine-a"] = engine_metrics(running=4, waiting=2)
-    return made
+    return small_cluster()
 
 
 def test_the_first_look_is_complete(tmp_path: Path, cluster: Cluster) -> None:
@@ -125,15 +108,43 @@ def test_a_service_is_all_of_its_slices(tmp_path: Path, cluster: Cluster) -> Non
     }
 
 
-def test_what_vanished_while_nobody_watched_is_gone(tmp_path: Path, cluster: Cluster) -> None:
-    """After an expired version everything is listed again, and a pod that is missing counts as deleted."""
+def test_what_steers_the_stack_is_seen(tmp_path: Path, cluster: Cluster) -> None:
+    """Pods of the mesh are noted as the stack's are; services of one name in two namespaces stay two."""
+    cluster.put(MESH_PODS, api_objects.pod("istiod-a", app="istiod", namespace="istio-system"))
+    for namespace in ("istio-system", "monitoring"):
+        behind = api_objects.endpoint_slice("slice", ready=[f"{namespace}-pod"])
+        behind["metadata"] |= {"namespace": namespace, "uid": namespace}
+        cluster.put(f"/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices", behind)
     with recording(tmp_path, cluster) as seen:
-        cluster.forget(PODS, "engine-a")
-        cluster.expire_watches(PODS)
-        seen.until("pod", event="deleted")
+        seen.until("endpoints", ready=["istio-system-pod"])
+        seen.until("endpoints", ready=["monitoring-pod"])
+        cluster.delete(MESH_PODS, "istiod-a")
+        gone = seen.until("pod", name="istiod-a", event="deleted")
 
-    assert [one["name"] for one in seen.timeline("pod") if one["event"] == "deleted"] == ["engine-a"]
-    assert seen.timeline("error") == []
+    assert gone["app"] == "istiod"
+
+
+def test_an_autoscaler_is_seen_to_go_blind(tmp_path: Path, cluster: Cluster) -> None:
+    """Noted are whose it is, what it wants, and whether it can tell; one that is new is not active."""
+    autoscaler: api_objects.Json = {
+        "metadata": {"name": "engines"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "llm-inference"}},
+    }
+    cluster.put(AUTOSCALERS, autoscaler)
+    with recording(tmp_path, cluster) as seen:
+        for status in ("True", "False"):
+            conditions = [{"type": "ScalingActive", "status": status}]
+            cluster.put(
+                AUTOSCALERS, autoscaler | {"status": {"desiredReplicas": 4, "conditions": conditions}}
+            )
+        seen.until("autoscaler", wanted=4, active=False)
+        noted = seen.timeline("autoscaler")
+
+    assert [(one["app"], one["wanted"], one["active"]) for one in noted] == [
+        ("llm-inference", 0, False),
+        ("llm-inference", 4, True),
+        ("llm-inference", 4, False),
+    ]
 
 
 def test_a_sample_has_what_verdicts_read(tmp_path: Path, cluster: Cluster) -> None:
@@ -143,6 +154,8 @@ def test_a_sample_has_what_verdicts_read(tmp_path: Path, cluster: Cluster) -> No
         sample = seen.sampled(lambda sample: sample["in_flight"])
 
     assert 0 <= sample.pop("t_s") < 5
+    # What the proxies said comes a beat later, if this is the first.
+    assert sample.pop("ejected").items() <= {"door-a": 0}.items()
     assert sample == {
         "ready": {"llm-api": 1, "llm-inference": 1},
         "desired": {"llm-api": 1, "llm-inference": 1},
@@ -184,27 +197,6 @@ def test_an_engine_that_does_not_answer_holds_nothing_up(tmp_path: Path, cluster
     assert seen.samples()[0]["in_flight"] == {"engine-a": 6}
 
 
-def test_a_beat_without_the_api_server_leaves_no_sample(tmp_path: Path, cluster: Cluster) -> None:
-    """What watches said last is not passed off as news; when the server is back, so are the samples."""
-    with recording(tmp_path, cluster) as seen:
-        seen.sampled(bool)
-        cluster.refuses.add(DEPLOYMENTS)
-        asked = len(cluster.asked)
-        wait_until(
-            lambda: cluster.asked[asked:].count(f"GET {DEPLOYMENTS}"),
-            ready=lambda count: count >= 3,
-            limit_s=3,
-            every_s=0.01,
-            what="beats that fail",
-        )
-        before = len(seen.samples())
-        cluster.refuses.clear()
-        wait_until(seen.samples, ready=lambda now: len(now) > before, limit_s=3, every_s=0.01, what="more")
-
-    assert before <= 2
-    assert seen.timeline("error") == []
-
-
 def test_the_mesh_is_counted_since_the_start(tmp_path: Path, cluster: Cluster) -> None:
     """Retries of earlier runs do not count; hosts ejected now do, over all proxies."""
     cluster.put(MESH_PODS, api_objects.pod("gate", app="istio-ingressgateway", namespace="istio-system"))
@@ -215,6 +207,7 @@ def test_the_mesh_is_counted_since_the_start(tmp_path: Path, cluster: Cluster) -
         seen.sampled(lambda sample: (sample["retries"], sample["ejections_active"]) == (5, 0))
 
     assert (first["retries"], first["ejections_active"]) == (0, 1)
+    assert (first["ejected"]["door-a"], first["ejected"].get("gate", 0)) == (1, 0)
 
 
 def test_the_logs_of_engines_are_copied_whole(tmp_path: Path, cluster: Cluster) -> None:
@@ -236,64 +229,3 @@ def test_the_logs_of_engines_are_copied_whole(tmp_path: Path, cluster: Cluster) 
 
     assert (logs / "engine-a.log").read_text() == "one\ntwo\nthree\n"
     assert (logs / "engine-b.log").read_text() == "other\n"
-
-
-def test_a_moment_of_silence_is_no_error(tmp_path: Path, cluster: Cluster) -> None:
-    """A watch that is refused for a while goes on where it was, and misses nothing."""
-    with recording(tmp_path, cluster) as seen:
-        cluster.refuses.add(PDBS)
-        cluster.expire_watches(PDBS)
-        asked = len(cluster.asked)
-        wait_until(
-            lambda: cluster.asked[asked:].count(f"GET {PDBS}"),
-            ready=lambda count: count >= 2,
-            limit_s=3,
-            every_s=0.01,
-            what="a second try",
-        )
-        cluster.put(PDBS, api_objects.pdb("llm-inference", healthy=2, allowed=0))
-        cluster.refuses.clear()
-        seen.until("pdb", disruptions_allowed=0)
-
-    assert seen.timeline("error") == []
-
-
-def test_leaving_ends_every_thread(tmp_path: Path, cluster: Cluster) -> None:
-    """Also those that wait for a change that never comes."""
-    with recording(tmp_path, cluster) as seen:
-        recorder_threads = [one for one in threading.enumerate() if one.name.startswith(("watch", "sampler"))]
-        assert len(recorder_threads) == 6
-        seen.sampled(bool)
-
-    assert not any(one.is_alive() for one in recorder_threads)
-
-
-def test_a_watch_that_fails_is_an_error_of_the_run(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An API server that stays silent on one kind of object is noted once, and the rest goes on."""
-    monkeypatch.setattr(watch, "TIMEOUTS", replace(TIMEOUTS, api_silence_s=0.05))
-    with recording(tmp_path, cluster) as seen:
-        cluster.refuses.add(PDBS)
-        cluster.expire_watches(PDBS)
-        seen.recorder.raise_if_broken()
-        error = seen.until("error")
-        with pytest.raises(ClusterError, match=f"the recorder is broken: watch of {PDBS}: .* 403"):
-            seen.recorder.raise_if_broken()
-        cluster.put(NODES, api_objects.node("worker-b"))
-        seen.until("node", name="worker-b")
-
-    assert error["where"] == f"watch of {PDBS}"
-    assert "refused with 403" in error["message"]
-    assert len(seen.timeline("error")) == 1
-
-
-def test_a_cluster_that_cannot_be_watched_is_not_recorded(
-    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The first look ends with what was refused, as soon as that is certain."""
-    monkeypatch.setattr(watch, "TIMEOUTS", replace(TIMEOUTS, api_silence_s=0.05))
-    cluster.refuses.add(NODES)
-
-    with pytest.raises(TimeoutError, match=r"first look at the cluster .*watch of /api/v1/nodes: .* 403"):
-        recording(tmp_path, cluster).__enter__()

@@ -115,7 +115,7 @@ def test_a_body_of_known_length_ends_with_it() -> None:
     reply = Reply()
     reply.receive(b"HTTP/1.1 503 x\r\nContent-Length: 5\r\nRetry-After: 2\r\n\r\nsorry", stamp_ns=1)
 
-    assert (reply.status, reply.complete, reply.is_events, reply.said) == (503, True, False, b"sorry")
+    assert (reply.status, reply.complete, reply.is_answer, reply.said) == (503, True, False, b"sorry")
 
 
 @pytest.mark.parametrize("stream", [STREAM, STREAM[:-5], b"SSH-2.0-OpenSSH\r\n", b""])
@@ -159,7 +159,7 @@ def test_only_events_that_can_be_read_are_events(headers: bytes, media: str) -> 
     reply = Reply()
     reply.receive(b"HTTP/1.1 200 OK\r\n" + headers + b"Content-Length: 5\r\n\r\nhello", stamp_ns=1)
 
-    assert (reply.is_events, reply.media) == (media == "", media)
+    assert (reply.is_answer, reply.media) == (media == "", media)
     assert reply.said == (b"hello" if media and "gzip" not in media else b"")
 
 
@@ -264,7 +264,7 @@ def test_no_bytes_make_it_fail(body: bytes, cuts: list[int], head: bytes, *, fra
         ending="complete" if reply.complete else "unreadable" if reply.broken else "closed",
         ending_detail=reply.broken or "",
         status=reply.status,
-        is_events=reply.is_events,
+        is_answer=reply.is_answer,
         texts=reply.answer.texts,
         error=reply.answer.error,
     )

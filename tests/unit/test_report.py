@@ -115,6 +115,19 @@ def test_a_page_is_small_and_the_same_each_time(runs: dict[str, Path], case: str
     assert render(copy).read_bytes() == (runs[case] / "report.html").read_bytes()
 
 
+def test_a_planted_defect_is_said(tmp_path: Path) -> None:
+    """Nobody takes the verdict on a defect of ours for one on the sound stack."""
+    run_dir = make_run(tmp_path, case="fail-truncated")
+    scenario = run_dir / "scenario.toml"
+    scenario.write_text(scenario.read_text().replace("[stack]\n", '[stack]\nmutant = "cuts"\n'))
+    judge(run_dir)
+
+    text = " ".join(outline(render(run_dir).read_text()).words)
+
+    assert f"{run_dir.name}, with cuts planted" in text
+    assert "planted cuts" in text
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_verdict_is_said_in_words(runs: dict[str, Path], case: str) -> None:
     """The word comes first in the title and on the page, then the reasons; every claim has its own word."""

@@ -16,6 +16,8 @@ from sealegs.errors import ClusterError
 from sealegs.judge import judge
 from sealegs.kube import lease
 from sealegs.kube.api import connect
+from sealegs.mutant import FILE as MUTANT
+from sealegs.mutant import MUTANTS, planted
 from sealegs.run import Run, open_run
 from sealegs.scenario import Scenario, load_scenario
 
@@ -44,11 +46,13 @@ class Stage:
     root: Path
     cluster: api_server.Cluster
     said: list[str] = field(default_factory=list)
+    mutant: str | None = None
 
     @property
     def scenario(self) -> Scenario:
-        """The scenario of the repository."""
-        return load_scenario(self.root / "scenarios" / "gpu-node-drain.toml")
+        """The scenario of the repository, with the mutant in its stack if there is one."""
+        scenario = load_scenario(self.root / "scenarios" / "gpu-node-drain.toml")
+        return planted(scenario, self.mutant, root=self.root) if self.mutant else scenario
 
     @contextmanager
     def watch(self, run_dir: Path) -> Iterator[Callable[[str], None]]:
@@ -135,6 +139,21 @@ def test_a_run_is_on_disk_before_anything_happens(stage: Stage) -> None:
 
     assert stage.cluster.get(lease.LEASE) is None
     assert stage.errors == []
+
+
+def test_a_planted_defect_is_said_in_the_runs_folder(stage: Stage) -> None:
+    """Its file lies there, run.json names it, the command plants it again, the run is named after both."""
+    text = 'title = "t"\ndefect = "d"\nscenario = "gpu-node-drain"\nkills = ["pdb-honoured"]\n'
+    (stage.root / MUTANTS / "no-pdb").mkdir(parents=True)
+    (stage.root / MUTANTS / "no-pdb" / MUTANT).write_text(text)
+    stage.mutant = "no-pdb"
+
+    with stage.run() as run:
+        document = evidence.read_json(run.run_dir / "run.json") or {}
+        assert document["command"] == "sealegs run scenarios/gpu-node-drain.toml --mutant no-pdb"
+        assert (document["scenario"], document["mutant"]) == ("gpu-node-drain", "no-pdb")
+        assert "-gpu-node-drain-no-pdb-s" in document["run_id"]
+        assert (run.run_dir / MUTANT).read_text() == text
 
 
 @pytest.mark.parametrize(

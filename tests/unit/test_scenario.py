@@ -112,6 +112,11 @@ def test_everything_wrong_is_listed_at_once_with_its_line(house: Path) -> None:
         ("slices = 3", "slices = 13", "13 slices of 5 s need 65 s, recovery has 60 s"),
         ("{ chat = 1 }", "{ chat = 0.5, code = 0.4 }", "must add up to 1, these add up to 0.9"),
         ("{ chat = 1 }", "{ chat = 1, code = 0 }", "must be more than 0 and at most 1, is 0"),
+        (
+            "tokens_per_s = 100",
+            "tokens_per_s = 100\nmodel_types = {gpt4 = 0.5}",
+            "shares of model_types must add up to 1",
+        ),
         ('kind = "poisson"', 'kind = "gamma"', "arrivals 'gamma' need cv"),
         ('kind = "poisson"', 'kind = "poisson", cv = 2.0', "arrivals 'poisson' have no parameter 'cv'"),
         ('kind = "poisson"', 'kind = "step", to_rps = 1000, at_s = 9000', "the step at 9000 s never comes"),

@@ -86,6 +86,7 @@ def test_what_does_not_fit_is_dropped_and_counted(scenario: Scenario) -> None:
         Arrivals(kind="trace"),
         Arrivals(kind="ramp", to_rps=9),
         Arrivals(kind="step", to_rps=9, at_s=60),
+        Arrivals(kind="steps", factors=(0.5, 1.5, 1.0), step_s=60),
         Arrivals(kind="day"),
     ],
     ids=lambda arrivals: arrivals.kind,

@@ -49,7 +49,8 @@ def test_everything_builds_with_the_same_objects(folder: Path) -> None:
 @pytest.mark.parametrize("folder", MUTANTS, ids=lambda folder: folder.name)
 def test_a_mutant_changes_one_object(folder: Path) -> None:
     """A mutant differs from the overlay it is made of in exactly one object: one defect, one cause."""
-    sound, mutated = built(STACK / "overlays" / "kind"), built(folder)
+    (made_of,) = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
+    sound, mutated = built((folder / made_of).resolve()), built(folder)
 
     assert len([key for key in mutated if mutated[key] != sound.get(key)]) == 1
 

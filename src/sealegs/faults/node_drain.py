@@ -1,5 +1,10 @@
-"""Draining a GPU node that is serving streams: cordon, then evict everything that a drain evicts."""
+"""Draining GPU nodes that are serving streams: cordon, then evict everything that a drain evicts.
 
+Several nodes are drained at once, as two people do who do not know of each other: their pods' evictions are
+asked for side by side, and it is the budgets that put them in turn.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,40 +24,50 @@ OPT_IN = "sealegs/allow-faults"
 
 @dataclass(frozen=True, kw_only=True)
 class Aim:
-    """A node that is to be drained, what a drain does there, and how many streams it serves."""
+    """Nodes that are to be drained, what a drain does there, and how many streams they serve."""
 
-    node: str
+    nodes: tuple[str, ...]
     plan: Plan[Pod]
     pods: tuple[str, ...]
     streams: int = 0
 
     @property
     def target(self) -> dict[str, Any]:
-        """What the timeline says of it: the node, and the stack's pods that have to leave."""
-        return {"node": self.node, "pods": list(self.pods)}
+        """What the timeline says of it: the node or nodes, and the stack's pods that have to leave."""
+        where = {"node": self.nodes[0]} if len(self.nodes) == 1 else {"nodes": list(self.nodes)}
+        return {**where, "pods": list(self.pods)}
+
+    @property
+    def where(self) -> str:
+        """The nodes in words."""
+        return " and ".join(self.nodes)
 
 
-def inject(*, streams_min: int = 3, drain_limit_s: float = 60.0, node: str = "") -> dict[str, Any]:
-    """Drain one node with GPUs as soon as `streams_min` streams are in flight on it; returns what was done.
+def inject(
+    *, streams_min: int = 3, drain_limit_s: float = 60.0, node: str = "", nodes: int = 1
+) -> dict[str, Any]:
+    """Drain nodes with GPUs, `nodes` of them, as soon as `streams_min` streams are in flight on them.
 
-    The seed picks it among those that serve streams now, unless `node` names one.
+    The seed picks them, the first among those that serve streams now, unless `node` names that one.
 
     Raises:
         ClusterError: nothing can be drained, or an eviction failed for good.
-        TimeoutError: too few streams came, or pods were left on the node after `drain_limit_s`.
+        TimeoutError: too few streams came, or pods were left on a node after `drain_limit_s`.
     """
     with active_run() as run:
-        aim = arm(run, streams_min=int(streams_min), node=node)
-        evidence.record_undo(run.run_dir, fault=FAULT, action="uncordon", args={"node": aim.node})
+        aim = arm(run, streams_min=int(streams_min), node=node, nodes=int(nodes))
+        for one in aim.nodes:
+            evidence.record_undo(run.run_dir, fault=FAULT, action="uncordon", args={"node": one})
         note_injected(run, aim)
-        acts.cordon(run.api, aim.node)
-        evictions = evict_all(run, aim.plan.evict, node=aim.node, limit_s=float(drain_limit_s))
+        for one in aim.nodes:
+            acts.cordon(run.api, one)
+        evictions = evict_all(run, aim.plan.evict, node=aim.where, limit_s=float(drain_limit_s))
         refused = {one.pod: one.refused for one in evictions}
         return {**aim.target, "streams": aim.streams, "refused": refused, "skipped": dict(aim.plan.skipped)}
 
 
 def landed(*, limit_s: float = 10.0) -> dict[str, Any]:
-    """The recorder saw the node cordoned and each of the target's pods deleted, since injection.
+    """The recorder saw every node cordoned and each of the target's pods deleted, since injection.
 
     Raises:
         TimeoutError: it did not within `limit_s`: begins with ``fault did not land``.
@@ -69,7 +84,7 @@ def landed(*, limit_s: float = 10.0) -> dict[str, Any]:
             look=lambda: _seen_since(target, states.timeline(run, since_s=injected["t_s"])),
             ready=lambda seen: seen["unschedulable"] and not seen["pods_left"],
             limit_s=float(limit_s),
-            what=f"the recorder to see {target['node']} cordoned and its pods deleted",
+            what=f"the recorder to see {' and '.join(_nodes(target))} cordoned and its pods deleted",
         )
 
 
@@ -87,45 +102,53 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
 
 
 def gone(*, limit_s: float = 30.0) -> str:
-    """The node takes pods again, by the recorder's last word and by a fresh read. A sentence about it.
+    """Every node takes pods again, by the recorder's last word and by a fresh read. A sentence about it.
 
     Where nothing was changed, nothing has to go, and nothing is noted.
 
     Raises:
         ClusterError: the drain was not undone.
-        TimeoutError: the node did not come back within `limit_s`.
+        TimeoutError: a node did not come back within `limit_s`.
     """
     with active_run() as run:
         undone = states.undone(run, FAULT)
         if undone is None:
             return states.NOTHING_GONE
-        node = undone["target"]["node"]
+        nodes = _nodes(undone["target"])
+        back = f"{' and '.join(nodes)} {'is' if len(nodes) == 1 else 'are'} ready and schedulable again"
         states.reach(
             run,
             FAULT,
             "gone",
             target=undone["target"],
-            look=lambda: _back(run, node),
+            look=lambda: _back(run, nodes),
             ready=lambda seen: seen["recorded_schedulable"] and seen["schedulable"] and seen["ready"],
             limit_s=float(limit_s),
-            what=f"node {node} to be ready and schedulable again",
+            what=f"to see that {back}",
         )
-        return f"{node} is ready and schedulable again"
+        return back
 
 
-def arm(run: ActiveRun, *, streams_min: int, node: str) -> Aim:
-    """Pick the node, note the fault as armed, and return when enough streams are in flight on it.
+def arm(run: ActiveRun, *, streams_min: int, node: str, nodes: int = 1) -> Aim:
+    """Pick the nodes, note the fault as armed, and return when enough streams are in flight on them.
 
     Raises:
-        ClusterError: no node can be drained, or this one cannot; says why.
+        ClusterError: no node can be drained, these cannot, or there are too few; says why.
         TimeoutError: too few streams came within ``Timeouts.streams_in_flight_s``.
     """
     candidates = targets.serving_nodes(run, node=node, to="drain")
-    chosen = node or targets.busy(run, candidates)
+    if nodes > 1:
+        candidates = targets.serving_nodes(run, node="", to="drain")
+    if nodes > len(candidates):
+        raise ClusterError(f"{nodes} nodes are to be drained, and only {len(candidates)} can be")
+    first = node or targets.busy(run, candidates)
+    others = [one for one in targets.in_order(run, candidates) if one != first]
+    chosen = (first, *others[: nodes - 1])
     armed = _aim(run, chosen)
-    waiting = f"waiting for {streams_min} streams in flight on it"
+    waiting = f"waiting for {streams_min} streams in flight on {armed.where}"
     states.note(run, FAULT, "armed", target=armed.target, detail=waiting)
-    streams = targets.streams_on(run, candidates[chosen], least=streams_min, where=chosen)
+    engines = [pod for one in chosen for pod in candidates[one]]
+    streams = targets.streams_on(run, engines, least=streams_min, where=armed.where)
     # Pods may have come and gone meanwhile: what is evicted is what is there now.
     return _aim(run, chosen, streams=streams)
 
@@ -137,19 +160,20 @@ def note_injected(run: ActiveRun, aim: Aim) -> None:
     states.note(run, FAULT, "injected", target=aim.target, detail=detail)
 
 
-def _aim(run: ActiveRun, node: str, *, streams: int = 0) -> Aim:
-    """What a drain of a node would do now. ClusterError when it must not begin, or would move nothing."""
-    pods = reads.pods(run.api, node=node)
+def _aim(run: ActiveRun, nodes: tuple[str, ...], *, streams: int = 0) -> Aim:
+    """What a drain of nodes would do now. ClusterError when it must not begin, or would move nothing."""
+    where = " and ".join(nodes)
+    pods = [pod for node in nodes for pod in reads.pods(run.api, node=node)]
     namespaces = (
         None if run.owned else {one for one in {pod.namespace for pod in pods} if _opted_in(run, one)}
     )
     drawn = plan(pods, namespaces=namespaces)
     if drawn.refusals:
-        raise ClusterError(f"node {node} must not be drained: {'; '.join(drawn.refusals)}")
+        raise ClusterError(f"node {where} must not be drained: {'; '.join(drawn.refusals)}")
     ours = tuple(pod.name for pod in drawn.evict if pod.namespace == run.namespace)
     if not ours:
-        raise ClusterError(f"a drain of node {node} would move no pod of namespace {run.namespace}")
-    return Aim(node=node, plan=drawn, pods=ours, streams=streams)
+        raise ClusterError(f"a drain of node {where} would move no pod of namespace {run.namespace}")
+    return Aim(nodes=nodes, plan=drawn, pods=ours, streams=streams)
 
 
 def _opted_in(run: ActiveRun, namespace: str) -> bool:
@@ -167,22 +191,27 @@ UNDOS = {"uncordon": _uncordon}
 
 def _seen_since(target: states.Record, since: states.Records) -> dict[str, Any]:
     """What the recorder, and nobody else, wrote about the target since injection."""
-    nodes = [one for one in since if one["kind"] == "node" and one["name"] == target["node"]]
+    last = {one["name"]: bool(one["unschedulable"]) for one in since if one["kind"] == "node"}
     deleted = {one["name"] for one in since if one["kind"] == "pod" and one["event"] == "deleted"}
     return {
         "source": "recorder",
-        "unschedulable": bool(nodes) and bool(nodes[-1]["unschedulable"]),
+        "unschedulable": all(last.get(node) for node in _nodes(target)),
         "pods_left": [name for name in target["pods"] if name not in deleted],
     }
 
 
-def _back(run: ActiveRun, name: str) -> dict[str, Any]:
-    """Whether a node is back: the recorder's last word about it, and the API server's now."""
-    words = [one for one in states.timeline(run) if one["kind"] == "node" and one["name"] == name]
-    node = reads.node(run.api, name)
+def _back(run: ActiveRun, names: Sequence[str]) -> dict[str, Any]:
+    """Whether nodes are back: the recorder's last word about each, and the API server's now."""
+    last = {one["name"]: not one["unschedulable"] for one in states.timeline(run) if one["kind"] == "node"}
+    nodes = [reads.node(run.api, name) for name in names]
     return {
         "source": "recorder and a fresh read",
-        "recorded_schedulable": bool(words) and not words[-1]["unschedulable"],
-        "schedulable": node.schedulable,
-        "ready": node.ready,
+        "recorded_schedulable": all(last.get(name) for name in names),
+        "schedulable": all(node.schedulable for node in nodes),
+        "ready": all(node.ready for node in nodes),
     }
+
+
+def _nodes(target: states.Record) -> list[str]:
+    """The nodes that a target names."""
+    return [str(one) for one in target.get("nodes") or [target["node"]]]

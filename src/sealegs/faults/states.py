@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sealegs import evidence
-from sealegs.active import ActiveRun
+from sealegs.active import ActiveRun, active_run
 from sealegs.errors import ClusterError
 from sealegs.evidence import Undo
 from sealegs.kube.api import Api
@@ -68,6 +68,77 @@ def reach(
         raise TimeoutError(f"{UNSEEN[state]}: {unseen}") from unseen
     note(run, fault, state, target=target, witness=seen)
     return seen
+
+
+def landed(
+    fault: str,
+    *,
+    look: Callable[[ActiveRun, Record], dict[str, Any]],
+    ready: Callable[[dict[str, Any]], object],
+    limit_s: float,
+    what: Callable[[Record], str],
+) -> dict[str, Any]:
+    """A fault has landed: what `look` saw since its injection is `ready`; `what` says of a target what is.
+
+    Raises:
+        TimeoutError: not within `limit_s`: begins with ``fault did not land``.
+        ClusterError: nothing was injected: begins likewise.
+    """
+    with active_run() as run:
+        struck = injected(run, fault)
+        return reach(
+            run,
+            fault,
+            "landed",
+            target=struck["target"],
+            look=lambda: look(run, struck),
+            ready=ready,
+            limit_s=limit_s,
+            what=what(struck["target"]),
+        )
+
+
+def gone(
+    fault: str,
+    *,
+    look: Callable[[ActiveRun, Record], dict[str, Any]],
+    ready: Callable[[dict[str, Any]], object],
+    limit_s: float,
+    what: Callable[[Record], str],
+) -> str:
+    """A fault that was undone is gone: what `look` saw since its injection is `ready`. A sentence of `what`.
+
+    Where nothing was changed, nothing has to go, and nothing is noted.
+
+    Raises:
+        ClusterError: its undo has not been done.
+        TimeoutError: it was not seen gone within `limit_s`: begins with ``fault is not gone``.
+    """
+    with active_run() as run:
+        over = undone(run, fault)
+        if over is None:
+            return NOTHING_GONE
+        # Who was killed before the injection was noted has at what it aimed, and when.
+        struck = last(run, fault, "injected") or over
+        told = what(over["target"])
+        reach(
+            run,
+            fault,
+            "gone",
+            target=over["target"],
+            look=lambda: look(run, struck),
+            ready=ready,
+            limit_s=limit_s,
+            what=told,
+        )
+        return f"seen: {told}"
+
+
+def only(undo: Undo, action: str) -> Mapping[str, Any]:
+    """The arguments of an undo whose action must be this one. ClusterError when it is another."""
+    if undo.action != action:
+        raise ClusterError(f"undo {undo.id}: nobody here knows how to {undo.action!r}")
+    return undo.args
 
 
 def undo(run: ActiveRun, fault: str, undo_one: Callable[[Api, Undo], str]) -> str:

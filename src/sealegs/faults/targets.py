@@ -1,7 +1,7 @@
 """What a fault may be aimed at, and at which: one that serves streams now, picked by the seed alone."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from sealegs.active import ActiveRun
 from sealegs.errors import ClusterError
@@ -40,10 +40,16 @@ def serving_nodes(run: ActiveRun, *, node: str, to: str) -> dict[str, list[Pod]]
     return found
 
 
-def busy(run: ActiveRun, candidates: Mapping[str, Sequence[Pod]]) -> str:
-    """A candidate whose engines serve streams now: the first of an order that the seed alone decides."""
+def in_order(run: ActiveRun, candidates: Iterable[str]) -> list[str]:
+    """Candidates in an order that the seed alone decides."""
     order = sorted(candidates)
     random.Random(run.seed).shuffle(order)  # noqa: S311  a choice that can be repeated, not a secret
+    return order
+
+
+def busy(run: ActiveRun, candidates: Mapping[str, Sequence[Pod]]) -> str:
+    """A candidate whose engines serve streams now: the first `in_order`."""
+    order = in_order(run, candidates)
     streams = wait_until(
         lambda: {name: streams_in_flight(run.api, candidates[name]) for name in order},
         ready=lambda streams: any(any(pods.values()) for pods in streams.values()),

@@ -33,6 +33,7 @@ type counters struct {
 	inFlight atomic.Int64
 	lock     sync.Mutex
 	byStatus map[int]int64
+	prompts  string
 }
 
 func (c *counters) ended(status int) {
@@ -46,6 +47,9 @@ func (c *counters) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	defer c.lock.Unlock()
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4")
 	fmt.Fprintf(w, "# TYPE llm_api_requests_in_flight gauge\nllm_api_requests_in_flight %d\n", c.inFlight.Load())
+	if _, sum := promptOf(c.prompts); sum != "" {
+		fmt.Fprintf(w, "# TYPE llm_api_system_prompt_info gauge\nllm_api_system_prompt_info{sum=\"%s\"} 1\n", sum)
+	}
 	fmt.Fprintln(w, "# TYPE llm_api_requests_total counter")
 	for status, count := range c.byStatus {
 		fmt.Fprintf(w, "llm_api_requests_total{code=\"%d\"} %d\n", status, count)

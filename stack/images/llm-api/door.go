@@ -75,11 +75,12 @@ func newProxy(upstream *url.URL) *httputil.ReverseProxy {
 	}
 }
 
-// door checks the key and marks what is to be streamed before it lets a request through.
-func door(keys string, seen *counters, next http.Handler) http.Handler {
+// door checks the key, puts the system prompt in and marks what is to be streamed before a request goes on.
+func door(keys, prompts string, seen *counters, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(plain http.ResponseWriter, r *http.Request) {
 		began, w := time.Now(), &recorder{ResponseWriter: plain, status: http.StatusOK}
 		var asked struct{ Stream bool }
+		prompt, promptSum := promptOf(prompts)
 		client, known := clientOf(keys, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 		seen.inFlight.Add(1)
 		completed := false
@@ -88,7 +89,7 @@ func door(keys string, seen *counters, next http.Handler) http.Handler {
 			seen.ended(w.status)
 			slog.Info("request", "request_id", r.Header.Get("X-Request-Id"), "client", client, "path", r.URL.Path,
 				"status", w.status, "stream", asked.Stream, "bytes", w.bytes, "completed", completed,
-				"duration_ms", time.Since(began).Milliseconds())
+				"system_prompt", promptSum, "duration_ms", time.Since(began).Milliseconds())
 		}()
 		if !known {
 			w.Header().Set("WWW-Authenticate", "Bearer")
@@ -99,6 +100,10 @@ func door(keys string, seen *counters, next http.Handler) http.Handler {
 		if err != nil {
 			fail(w, http.StatusRequestEntityTooLarge, "invalid_request_error", "body_not_read", err.Error())
 			return
+		}
+		if promptSum != "" {
+			w.Header().Set("X-System-Prompt", promptSum)
+			body = withPrompt(body, prompt)
 		}
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		// What cannot be read here the engine refuses, in its own words.

@@ -1,7 +1,8 @@
 // llm-api is the door of the stack: it checks the API key and forwards to the engines, event by event.
 //
-// It reads from a body only whether the answer is to be streamed. OpenAI's clients say so nowhere else, and
-// the mesh, which limits the time of answers that come whole, sees headers only: see stack/README.md.
+// It reads from a body whether the answer is to be streamed: OpenAI's clients say so nowhere else, and the mesh,
+// which limits the time of answers that come whole, sees headers only. And it puts the system prompt before a
+// chat's messages. See stack/README.md.
 package main
 
 import (
@@ -41,13 +42,14 @@ func main() {
 		slog.Error("settings that cannot be used", "UPSTREAM", os.Getenv("UPSTREAM"), "error", fmt.Sprint(err))
 		os.Exit(4)
 	}
-	seen := &counters{byStatus: map[int]int64{}}
+	prompts := setting("PROMPTS_DIR", "/etc/llm-prompts")
+	seen := &counters{byStatus: map[int]int64{}, prompts: prompts}
 	routes := http.NewServeMux()
 	up := func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, `{"status":"UP"}`) }
 	routes.HandleFunc("GET /actuator/health/liveness", up)
 	routes.HandleFunc("GET /actuator/health/readiness", up)
 	routes.Handle("GET /metrics", seen)
-	routes.Handle("/v1/", door(setting("KEYS_DIR", "/etc/llm-api-keys"), seen, newProxy(upstream)))
+	routes.Handle("/v1/", door(setting("KEYS_DIR", "/etc/llm-api-keys"), prompts, seen, newProxy(upstream)))
 	server := &http.Server{Handler: routes, IdleTimeout: idleLimit, ReadHeaderTimeout: headerLimit}
 	listener, err := net.Listen("tcp", setting("LISTEN", ":8080"))
 	if err != nil {

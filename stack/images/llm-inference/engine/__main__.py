@@ -11,6 +11,7 @@ from aiohttp import web
 
 from engine.api import make_app
 from engine.batching import Engine
+from engine.faults import open_door
 from engine.generation import log
 from engine.health import GrpcHealth
 from engine.load import load_model
@@ -36,6 +37,8 @@ async def serve(settings: Settings) -> int:
         grpc_port = await health.start(settings.host, port=settings.grpc_port)
         await web.TCPSite(runner, settings.host, settings.http_port).start()
         ports = {"http_port": runner.addresses[0][1], "grpc_port": grpc_port}
+        if settings.faults_socket:
+            await open_door(settings.faults_socket, engine.misconduct)
         log({"listening": 1, **ports, "pod": settings.pod_name})
         return await _serve_until_stopped(engine, health, stopping)
     except (OSError, RuntimeError, ValueError) as error:

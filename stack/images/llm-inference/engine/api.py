@@ -1,6 +1,9 @@
 """The HTTP side: OpenAI's routes, the probes and the scrape."""
 
 import re
+import socket
+import struct
+import time
 import uuid
 from collections.abc import Awaitable, Callable
 
@@ -9,13 +12,17 @@ from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from engine.batching import Engine
-from engine.errors import BadRequestError, RefusedError
+from engine.errors import BadRequestError, MisbehavingError, RefusedError
 from engine.generation import Generation
 from engine.openai import DONE, Answer, read_request
 
 BODY_BYTES_MAX = 16 * 2**20
 # What a request id may be made of: it goes into headers, logs and events as it is.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+# Where Istio says whose certificate the caller's proxy has: there is one for each of its pods.
+CALLER = "x-forwarded-client-cert"
+RESET = struct.pack("ii", 1, 0)  # linger for no time: closing sends RST, not FIN
 
 Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -81,9 +88,11 @@ def _completions(engine: Engine, *, chat: bool) -> Route:
             headers["Connection"] = "close"  # the next request on this connection belongs to another pod
         try:
             asked = read_request(await request.read(), chat=chat)
-            generation = engine.submit(request_id, asked)
+            generation = engine.submit(request_id, asked, caller=request.headers.get(CALLER, ""))
         except RefusedError as refusal:
             return _error(refusal, headers | {"Retry-After": str(engine.settings.retry_after_s)})
+        except MisbehavingError as error:
+            return _error(error, headers)
         except BadRequestError as error:
             engine.metrics.invalid()
             return _error(error, headers)
@@ -116,6 +125,9 @@ async def _stream(
     async for index in generation.tokens():
         finish = generation.natural_finish if generation.is_last(index) else None
         await response.write(answer.event(index, finish=finish))
+    if generation.is_reset:
+        _reset(request)
+        return response
     if generation.finish == "abort":
         await response.write(answer.event(None, finish="abort"))
     if answer.include_usage:
@@ -135,11 +147,19 @@ async def _whole(
     body = answer.whole(prompt_tokens=prompt_tokens, tokens=len(tokens), finish=generation.finish)
     response = web.Response(body=body, headers=headers, content_type="application/json")
     await response.prepare(request)
+    generation.whole_s = time.monotonic()
     await response.write_eof()
     return response
 
 
-def _error(error: RefusedError | BadRequestError, headers: dict[str, str]) -> web.Response:
+def _reset(request: web.Request) -> None:
+    """End a connection as a process that dies does, with an answer half written."""
+    if request.transport is not None:
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        request.transport.abort()
+
+
+def _error(error: RefusedError | BadRequestError | MisbehavingError, headers: dict[str, str]) -> web.Response:
     """An error in OpenAI's form."""
     body = {"error": {"message": str(error), "type": error.kind, "param": None, "code": error.status}}
     return web.json_response(body, status=error.status, headers=headers)

@@ -4,7 +4,14 @@ import asyncio
 import time
 from typing import Literal
 
-from engine.errors import BadRequestError, NotLoadedError, RefusedError, UnknownModelError
+from engine.errors import (
+    BadRequestError,
+    MisbehavingError,
+    NotLoadedError,
+    RefusedError,
+    UnknownModelError,
+)
+from engine.faults import Misconduct
 from engine.generation import Finish, Generation, log
 from engine.metrics import Metrics
 from engine.openai import Asked
@@ -26,14 +33,18 @@ class Engine:
         self.settings = settings
         self.state: State = "loading"
         self.scheduler = Scheduler(settings.capacity)
+        self.misconduct = Misconduct()
         self.metrics = Metrics(self.scheduler, model_name=settings.model_names[0])
         self.idle = asyncio.Event()
         self.idle.set()
         self._work = asyncio.Event()
         self._generations: dict[Sequence, Generation] = {}
 
-    def submit(self, request_id: str, asked: Asked) -> Generation:
-        """Queue a request. RefusedError when it may be tried again, BadRequestError when it never fits."""
+    def submit(self, request_id: str, asked: Asked, *, caller: str = "") -> Generation:
+        """Queue a request. RefusedError when it may be tried again, BadRequestError when it never fits.
+
+        MisbehavingError when it meets what this engine was told to do wrong, as one of its `caller`'s.
+        """
         if self.state == "loading":
             raise NotLoadedError("the model is not loaded yet")
         if asked.model and asked.model not in self.settings.model_names:
@@ -51,10 +62,18 @@ class Engine:
             received_s=time.monotonic(),
             wall_s=time.time(),
         )
+        wrong = self.misconduct.now
+        if self.misconduct.meets(caller):
+            if wrong.status:
+                self._conclude(generation, "refused")
+                raise MisbehavingError(wrong.status)
+            if wrong.reset_at_token and asked.stream:
+                generation.reset_at = wrong.reset_at_token - 1
         most = self.settings.max_concurrent_requests
         if len(self._generations) >= most:
             self._conclude(generation, "refused")
-            raise RefusedError(f"{most} requests are in hand, the most this engine takes")
+            said = f"{most} requests are in hand, the most this engine takes"
+            raise RefusedError(said, status=self.settings.refuse_status)
         self.scheduler.add(generation.sequence)
         self._generations[generation.sequence] = generation
         self.idle.clear()
@@ -89,7 +108,7 @@ class Engine:
                 generation = self._generations[sequence]
                 generation.admitted_s = generation.admitted_s or now_s
             self.metrics.preempted(len(step.preempted))
-            due_s = max(due_s, now_s - LAG_FORGIVEN_S) + step.duration_s
+            due_s = max(due_s, now_s - LAG_FORGIVEN_S) + step.duration_s * self.misconduct.now.slow_factor
             await asyncio.sleep(due_s - now_s)
             for sequence in self.scheduler.commit():
                 self.metrics.token_made()

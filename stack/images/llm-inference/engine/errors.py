@@ -21,9 +21,23 @@ class RefusedError(Exception):
     status = 429
     kind = "rate_limit_exceeded"
 
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status or self.status
+
 
 class NotLoadedError(RefusedError):
     """A request that came before the model was loaded."""
 
     status = 503
     kind = "service_unavailable"
+
+
+class MisbehavingError(Exception):
+    """A request that is not answered because this engine was told so; see `engine.faults`."""
+
+    kind = "server_error"
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"this engine was told to answer {status}")
+        self.status = status

@@ -28,12 +28,17 @@ class Generation:
     end_s: float = 0.0
     finish: Finish | None = None
     aborted_in: Phase | None = None
+    reset_at: int | None = None  # index of the token in whose place the connection is reset
     sent_s: list[float] = field(default_factory=list)
+    whole_s: float | None = None  # when all tokens were written at once
     _made: asyncio.Queue[int | None] = field(default_factory=asyncio.Queue)
 
     def token_made(self) -> None:
         """The model has made this sequence's next token."""
         if self.finish:
+            return
+        if self.sequence.generated - 1 == self.reset_at:
+            self.abort()
             return
         self._made.put_nowait(self.sequence.generated - 1)
         if self.sequence.phase == "done":
@@ -54,13 +59,19 @@ class Generation:
             self.sent_s.append(time.monotonic())
             yield index
 
+    @property
+    def is_reset(self) -> bool:
+        """Whether it ended where its connection was to be reset."""
+        return self.finish == "abort" and len(self.sent_s) == self.reset_at
+
     def is_last(self, index: int) -> bool:
         """Whether a token is the one the answer ends with."""
         return index == self.sequence.output_tokens - 1
 
     def truth(self, *, pod: str) -> dict[str, object]:
         """What happened, for the log: token writes as deltas in microseconds, the first since received."""
-        stamps_us = [round((sent_s - self.received_s) * 1e6) for sent_s in self.sent_s]
+        sent_s = self.sent_s if self.whole_s is None else [self.whole_s] * len(self.sent_s)
+        stamps_us = [round((one_s - self.received_s) * 1e6) for one_s in sent_s]
         return {
             "truth": 1,
             "request_id": self.request_id,
@@ -68,7 +79,7 @@ class Generation:
             "wall_s": round(self.wall_s, 6),
             "received_s": round(self.received_s, 6),
             "admitted_s": None if self.admitted_s is None else round(self.admitted_s, 6),
-            "first_token_s": round(self.sent_s[0], 6) if self.sent_s else None,
+            "first_token_s": round(sent_s[0], 6) if sent_s else None,
             "end_s": round(self.end_s, 6),
             "sent_us": [after - before for before, after in pairwise([0, *stamps_us])],
             "tokens": len(self.sent_s),

@@ -30,9 +30,11 @@ class Settings:
     prefill_tokens_per_s: float = 20_000.0
     decode_step_ms: float = 4.0
     decode_step_per_seq_ms: float = 0.25
+    refuse_status: int = 429  # what one more is answered
     retry_after_s: int = 1
     shutdown_mode: str = "drain"  # or abort: at SIGTERM every answer ends where it is, as vLLM's default
     drain_limit_s: float = 30.0
+    faults_socket: str = ""  # where it can be told to misbehave, see engine.faults; empty: nowhere
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -1,0 +1,80 @@
+"""What an autoscaler wanted, and for how long it could not tell."""
+
+from dataclasses import replace
+
+import pytest
+from tests.golden.case import BASELINE_AT_S, FAULT_AT_S
+from tests.golden.make_run import made_facts
+
+from sealegs.claim import Bound
+from sealegs.facts import fault_story
+from sealegs.fates import fates_of
+from sealegs.in_flight import InFlight
+from sealegs.measures import MEASURES
+from sealegs.measures.measured import Measured
+from sealegs.situation import Situation
+
+Word = tuple[float, int, bool]
+
+# Where the made-up run's fault is gone.
+RECOVERY_AT_S = FAULT_AT_S + 35.0
+
+
+def measured(
+    measure: str, words: list[Word], *, phase: str = "fault", app: str = "llm-inference"
+) -> Measured:
+    """One measure of a run whose autoscaler said these: when, how many it wanted, whether it was active."""
+    facts = made_facts("pass")
+    records = [
+        {
+            "t_s": t_s,
+            "kind": "autoscaler",
+            "name": "a",
+            "app": "llm-inference",
+            "wanted": wanted,
+            "active": active,
+        }
+        for t_s, wanted, active in words
+    ]
+    facts = replace(facts, timeline=tuple(sorted((*facts.timeline, *records), key=lambda one: one["t_s"])))
+    situation = Situation(facts=facts, fates=fates_of(facts), story=fault_story(facts), in_flight=InFlight())
+    return MEASURES[measure](situation, Bound(name="b", measure=measure, phase=phase, app=app))
+
+
+@pytest.mark.parametrize(
+    ("words", "moved"),
+    [
+        ([(1.0, 3, True)], 0),  # what it said long before holds
+        ([(1.0, 2, True), (BASELINE_AT_S + 1, 3, True)], 0),  # what it wanted until the phase does not count
+        ([(1.0, 3, True), (FAULT_AT_S + 5, 6, True), (FAULT_AT_S + 6, 2, False)], 4),
+        ([(1.0, 3, True), (RECOVERY_AT_S + 1, 6, True)], 0),
+        ([(RECOVERY_AT_S + 1, 6, True)], None),
+        ([], None),
+    ],
+)
+def test_what_an_autoscaler_wanted_moved_by_so_much(words: list[Word], moved: int | None) -> None:
+    """The most less the fewest, of all that it wanted during the phase; unknown where it said nothing."""
+    assert measured("autoscaler-moved", words).value == moved
+
+
+@pytest.mark.parametrize(
+    ("words", "blind_s"),
+    [
+        ([(1.0, 3, True)], 0.0),
+        ([(1.0, 3, True), (FAULT_AT_S + 5, 3, False), (FAULT_AT_S + 12.5, 3, True)], 7.5),
+        ([(FAULT_AT_S - 5, 3, False), (FAULT_AT_S + 2, 3, True)], 2.0),
+        ([(FAULT_AT_S + 5, 3, False)], RECOVERY_AT_S - FAULT_AT_S - 5),
+        ([], None),
+    ],
+)
+def test_an_autoscaler_was_blind_for_so_long(words: list[Word], blind_s: float | None) -> None:
+    """From each word that it is not active to the next that it is, as far as that lies in the phase."""
+    assert measured("autoscaler-blind-s", words).value == pytest.approx(blind_s)
+
+
+def test_another_app_s_autoscaler_says_nothing() -> None:
+    """A bound is about one app."""
+    words = [(1.0, 3, True)]
+
+    assert measured("autoscaler-moved", words, app="llm-api").value is None
+    assert measured("autoscaler-blind-s", words, app="llm-api").value is None

@@ -1,0 +1,96 @@
+"""What scenarios claim of the mesh is what the stack tells it: each limit is held at both of its places."""
+
+from collections.abc import Mapping
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sealegs.claim import Bound
+from sealegs.cluster.places import STACK
+from sealegs.scenario import load_scenario
+
+ROOT = Path(__file__).parents[2]
+# Istio's own default, which acts where nothing is set.
+DEFAULT_5XX = 5
+
+
+def mesh_object(kind: str, name: str) -> Mapping[str, Any]:
+    """The spec of one of the mesh's objects."""
+    objects = yaml.safe_load_all((STACK / "base" / "mesh.yaml").read_text())
+    (found,) = (one for one in objects if (one["kind"], one["metadata"]["name"]) == (kind, name))
+    spec: Mapping[str, Any] = found["spec"]
+    return spec
+
+
+def bounds(scenario: str) -> dict[str, Bound]:
+    """The bounds of one of our scenarios by name."""
+    return {one.name: one for one in load_scenario(ROOT / "scenarios" / f"{scenario}.toml").bounds}
+
+
+def seconds(duration: str) -> float:
+    """Seconds of a duration of Istio's, such as ``120s``."""
+    return float(duration.removesuffix("s"))
+
+
+DETECTION = mesh_object("DestinationRule", "llm-inference")["trafficPolicy"]["outlierDetection"]
+
+
+def test_an_engine_is_out_after_the_errors_that_are_set() -> None:
+    """So many or one more, which may have been under way; never as many as Istio's default would take."""
+    bound = bounds("outlier-ejection")["errors-until-out"]
+    set_to = DETECTION["consecutiveGatewayErrors"]
+
+    assert (bound.at_least, bound.at_most) == (set_to, set_to + 1)
+    assert set_to + 1 < DEFAULT_5XX
+
+
+def test_it_is_out_for_the_time_that_is_set() -> None:
+    """For the base time and until the next look, not for a second base time."""
+    bound = bounds("outlier-ejection")["out-for-base-time"]
+    base_s, interval_s = seconds(DETECTION["baseEjectionTime"]), seconds(DETECTION["interval"])
+
+    assert bound.at_least is not None
+    assert bound.at_most is not None
+    assert base_s - 1 <= bound.at_least <= base_s
+    assert base_s + interval_s < bound.at_most < 2 * base_s
+
+
+@pytest.mark.parametrize("scenario", ["outlier-ejection", "outlier-cap"])
+def test_only_as_many_are_out_as_the_cap_allows(scenario: str) -> None:
+    """Envoy rounds the share of all engines down."""
+    (deployment, *_) = yaml.safe_load_all((STACK / "base" / "llm-inference.yaml").read_text())
+    allowed = floor(deployment["spec"]["replicas"] * DETECTION["maxEjectionPercent"] / 100)
+    bound = bounds(scenario)["one-of-three-out"]
+
+    assert (bound.at_least, bound.at_most) == (allowed, allowed)
+
+
+def test_whole_answers_end_at_their_routes_limits() -> None:
+    """Each route with a limit has its two bounds, and the fault lasts long enough to see the longest."""
+    routes = mesh_object("VirtualService", "llm-inference")["http"]
+    limits_s = {one["name"]: seconds(one["timeout"]) for one in routes if "timeout" in one}
+    scenario = load_scenario(ROOT / "scenarios" / "route-timeouts.toml")
+    found = bounds("route-timeouts")
+
+    assert set(scenario.traffic.model_types) == set(limits_s)
+    for model, limit_s in limits_s.items():
+        before, after = found[f"{model}-not-before"], found[f"{model}-not-after"]
+        assert (before.measure, before.model_type, before.at_least) == ("timeout-s-min", model, limit_s - 0.5)
+        assert (after.measure, after.model_type, after.at_most) == ("lasted-s-max", model, limit_s + 2)
+    assert float(scenario.experiment_vars["hold_s"]) > max(limits_s.values()) + 10
+
+
+def test_a_stream_is_to_last_longer_than_its_models_limit() -> None:
+    """The route of streams has none; the bound lies beyond that of the model, and that of the default."""
+    routes = {one["name"]: one for one in mesh_object("VirtualService", "llm-inference")["http"]}
+    scenario = load_scenario(ROOT / "scenarios" / "long-streams.toml")
+    at_least = bounds("long-streams")["beyond-the-limits"].at_least
+
+    assert "timeout" not in routes["stream"]
+    assert at_least is not None
+    assert at_least > max(
+        seconds(routes[name]["timeout"]) for name in (scenario.traffic.model_type, "default")
+    )

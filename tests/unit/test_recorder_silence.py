@@ -1,0 +1,147 @@
+"""The recorder against an API server that falls silent: what it goes on with, and when it gives up."""
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.unit import api_objects
+from tests.unit.api_server import DEPLOYMENTS, NODES, PDBS, PODS, Cluster
+from tests.unit.recording import in_a_hurry, recording, small_cluster
+
+from sealegs import waiting
+from sealegs.errors import ClusterError
+from sealegs.kube import watch
+from sealegs.waiting import TIMEOUTS, wait_until
+
+
+@pytest.fixture(autouse=True)
+def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beats and second tries come fast."""
+    in_a_hurry(monkeypatch)
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """One engine on one node, a door, their deployments and a budget."""
+    return small_cluster()
+
+
+def test_what_vanished_while_nobody_watched_is_gone(tmp_path: Path, cluster: Cluster) -> None:
+    """After an expired version everything is listed again, and a pod that is missing counts as deleted."""
+    with recording(tmp_path, cluster) as seen:
+        cluster.forget(PODS, "engine-a")
+        cluster.expire_watches(PODS)
+        seen.until("pod", event="deleted")
+
+    assert [one["name"] for one in seen.timeline("pod") if one["event"] == "deleted"] == ["engine-a"]
+    assert seen.timeline("error") == []
+
+
+def test_a_beat_without_the_api_server_leaves_no_sample(tmp_path: Path, cluster: Cluster) -> None:
+    """What watches said last is not passed off as news; when the server is back, so are the samples."""
+    with recording(tmp_path, cluster) as seen:
+        seen.sampled(bool)
+        cluster.refuses.add(DEPLOYMENTS)
+        asked = len(cluster.asked)
+        wait_until(
+            lambda: cluster.asked[asked:].count(f"GET {DEPLOYMENTS}"),
+            ready=lambda count: count >= 3,
+            limit_s=3,
+            every_s=0.01,
+            what="beats that fail",
+        )
+        before = len(seen.samples())
+        cluster.refuses.clear()
+        wait_until(seen.samples, ready=lambda now: len(now) > before, limit_s=3, every_s=0.01, what="more")
+
+    assert before <= 2
+    assert seen.timeline("error") == []
+
+
+def test_a_moment_of_silence_is_no_error(tmp_path: Path, cluster: Cluster) -> None:
+    """A watch that is refused for a while goes on where it was, and misses nothing."""
+    with recording(tmp_path, cluster) as seen:
+        cluster.refuses.add(PDBS)
+        cluster.expire_watches(PDBS)
+        asked = len(cluster.asked)
+        wait_until(
+            lambda: cluster.asked[asked:].count(f"GET {PDBS}"),
+            ready=lambda count: count >= 2,
+            limit_s=3,
+            every_s=0.01,
+            what="a second try",
+        )
+        cluster.put(PDBS, api_objects.pdb("llm-inference", healthy=2, allowed=0))
+        cluster.refuses.clear()
+        seen.until("pdb", disruptions_allowed=0)
+
+    assert seen.timeline("error") == []
+
+
+def test_leaving_ends_every_thread(tmp_path: Path, cluster: Cluster) -> None:
+    """Also those that wait for a change that never comes."""
+    with recording(tmp_path, cluster) as seen:
+        recorder_threads = [one for one in threading.enumerate() if one.name.startswith(("watch", "sampler"))]
+        assert len(recorder_threads) == 9
+        seen.sampled(bool)
+
+    assert not any(one.is_alive() for one in recorder_threads)
+
+
+def test_a_watch_that_fails_is_an_error_of_the_run(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that stays silent on one kind of object is noted once, and the rest goes on."""
+    monkeypatch.setattr(watch, "TIMEOUTS", replace(TIMEOUTS, api_silence_s=0.05))
+    with recording(tmp_path, cluster) as seen:
+        cluster.refuses.add(PDBS)
+        cluster.expire_watches(PDBS)
+        seen.recorder.raise_if_broken()
+        error = seen.until("error")
+        with pytest.raises(ClusterError, match=f"the recorder is broken: watch of {PDBS}: .* 403"):
+            seen.recorder.raise_if_broken()
+        cluster.put(NODES, api_objects.node("worker-b"))
+        seen.until("node", name="worker-b")
+
+    assert error["where"] == f"watch of {PDBS}"
+    assert "refused with 403" in error["message"]
+    assert len(seen.timeline("error")) == 1
+
+
+def test_a_watch_that_stood_long_before_it_broke_was_no_silence(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What counts is since when nothing can be asked: a watch hears nothing for longer than that."""
+    ahead_s = [0.0]
+    for clock in (waiting, watch):
+        monkeypatch.setattr(clock, "now_s", lambda: time.monotonic() + ahead_s[0])
+    with recording(tmp_path, cluster) as seen:
+        ahead_s[0] = 2 * TIMEOUTS.api_silence_s
+        cluster.refuses.add(PDBS)
+        cluster.expire_watches(PDBS)
+        asked = len(cluster.asked)
+        wait_until(
+            lambda: cluster.asked[asked:].count(f"GET {PDBS}"),
+            ready=lambda count: count >= 3,
+            limit_s=3,
+            every_s=0.005,
+            what="questions that are refused",
+        )
+        cluster.refuses.clear()
+        cluster.put(PDBS, api_objects.pdb("llm-inference", healthy=1, allowed=0))
+        seen.until("pdb", disruptions_allowed=0)
+
+    assert seen.timeline("error") == []
+
+
+def test_a_cluster_that_cannot_be_watched_is_not_recorded(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look ends with what was refused, as soon as that is certain."""
+    monkeypatch.setattr(watch, "TIMEOUTS", replace(TIMEOUTS, api_silence_s=0.05))
+    cluster.refuses.add(NODES)
+
+    with pytest.raises(TimeoutError, match=r"first look at the cluster .*watch of /api/v1/nodes: .* 403"):
+        recording(tmp_path, cluster).__enter__()
