@@ -8,93 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.layers import BLIND, LAYERS, SITES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "src" / "sealegs"
 
 MODULE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 50
-
-# Layer of each part of the package; an import may only go to the same or a lower number.
-PURE, EDGE, ACT, ORCHESTRATE, SHOW = range(5)
-LAYERS = {
-    "__init__": PURE,
-    "absences": PURE,
-    "active": EDGE,
-    "arrivals": PURE,
-    "budget": PURE,
-    "claim": PURE,
-    "change_points": PURE,
-    "cli": SHOW,
-    "cluster": EDGE,
-    "compare": SHOW,
-    "control": SHOW,
-    "correlation": PURE,
-    "cost": PURE,
-    "data": PURE,
-    "difference": PURE,
-    "dispersion": PURE,
-    "doors": SHOW,
-    "drain": PURE,
-    "errors": PURE,
-    "evidence": EDGE,
-    "experiment": ORCHESTRATE,
-    "facts": PURE,
-    "fates": PURE,
-    "faults": ACT,
-    "heal": ORCHESTRATE,
-    "identity": ACT,
-    "in_flight": PURE,
-    "invariants": PURE,
-    "judge": ORCHESTRATE,
-    "kube": EDGE,
-    "ladder": PURE,
-    "load_pods": ACT,
-    "losses": PURE,
-    "lost": PURE,
-    "mesh": PURE,
-    "nightly": SHOW,
-    "nightly_command": SHOW,
-    "outputs": SHOW,
-    "percentiles": PURE,
-    "placement": PURE,
-    "portrait": SHOW,
-    "probes": ACT,
-    "profiles": PURE,
-    "progress": SHOW,
-    "reconcile": PURE,
-    "recorder": ACT,
-    "record_shape": PURE,
-    "recovery": PURE,
-    "report": SHOW,
-    "rollout": PURE,
-    "run": ORCHESTRATE,
-    "scenario": PURE,
-    "slo": PURE,
-    "stack": ACT,
-    "stack_images": ACT,
-    "stats": PURE,
-    "tables": EDGE,
-    "timeline": EDGE,
-    "toml_shape": PURE,
-    "traffic": EDGE,
-    "truth": EDGE,
-    "validity": PURE,
-    "verdict": PURE,
-    "waiting": EDGE,
-    "workload": PURE,
-}
-# What draws reads evidence only: it never reaches for a cluster or for load.
-LIVE = {"kube", "cluster", "traffic", "faults", "stack", "probes"}
-BLIND = {"compare": LIVE, "nightly": LIVE, "outputs": LIVE, "report": LIVE}
-
-SITES = {
-    "kubernetes": {"kube"},
-    "chaoslib": {"control", "run"},
-    "pandas": {"fates", "report", "nightly"},
-    "locust": {"bench", "traffic", "locustfiles"},
-    "gevent": {"bench", "traffic", "locustfiles"},
-}
 BROAD_EXCEPT_ALLOWED = {"run.py", "cli.py"}
 WAIT_LOOP = Path("src", "sealegs", "waiting.py")
 # Programs copied into images: nothing there can import `sealegs.waiting`.

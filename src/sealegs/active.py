@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sealegs import evidence
-from sealegs.errors import ClusterError
+from sealegs import evidence, stack_shape
+from sealegs.errors import ClusterError, ScenarioError
 from sealegs.kube.api import Api, connect
 from sealegs.timeline import Timeline
 
@@ -88,10 +88,14 @@ def open_run_of(run_dir: Path) -> ActiveRun:
     """A run's folder as an active run. ClusterError when its run.json cannot be read."""
     run = _document(run_dir)
     cluster = run["cluster"]
+    try:
+        shape = stack_shape.shape_of(run, path=run_dir / "run.json")
+    except ScenarioError as wrong:
+        raise ClusterError(f"of what the run's stack is made cannot be read: {wrong}") from wrong
     return ActiveRun(
         run_dir=run_dir,
         run=run,
-        api=connect(Path(cluster["kubeconfig"]).expanduser(), context=cluster["context"]),
+        api=connect(Path(cluster["kubeconfig"]).expanduser(), context=cluster["context"], shape=shape),
         timeline=Timeline(run_dir, zero_ns=run["started_monotonic_ns"]),
     )
 

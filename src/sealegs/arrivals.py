@@ -31,10 +31,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "trace": (),
     "ramp": ("to_rps",),
     "step": ("to_rps", "at_s"),
+    "steps": ("factors", "step_s"),
     "day": (),
 }
 TAKES: dict[str, tuple[str, ...]] = {"on_off": ("cv",), "day": ("day_s",)}
-CHANGING = ("ramp", "step", "day")
+CHANGING = ("ramp", "step", "steps", "day")
 # Bursts of the Azure code trace of 2023: on p50 15.5 s, p90 26.8 s, off p50 25 s, p90 106 s. A lognormal has
 # sigma = ln(p90 / p50) / 1.2816, and puts the off mean at 47 s (trace: 43); an exponential's on p90 is 51 s.
 ON_SIGMA = 0.43
@@ -47,13 +48,15 @@ class Arrivals:
 
     Attributes:
         kind: constant (a metronome), poisson (independent users), gamma or weibull (independent gaps of that
-            law), on_off (bursts), trace (the profile's own times), ramp, step, day (24 hours' rates).
+            law), on_off (bursts), trace (the profile's own times), ramp, step, steps, day (24 hours' rates).
         cv: standard deviation of the gaps over their mean: 1 is Poisson, more is bursty. Of on_off, it is
             about the gaps inside a burst, by default 1.
         on_s: mean length of a burst.
         off_s: mean silence between two bursts.
         to_rps: the rate that a ramp ends with or a step goes to, all profiles together.
         at_s: when the step comes, from the start of load.
+        factors: each step's rate in multiples of the scenario's; the last step lasts until load ends.
+        step_s: how long each of the others lasts.
         day_s: how long the day lasts; by default as long as load does.
     """
 
@@ -63,6 +66,8 @@ class Arrivals:
     off_s: Annotated[float, Range(least=0.1)] | None = None
     to_rps: Annotated[float, Range(least=0)] | None = None
     at_s: Annotated[float, Range(above=0)] | None = None
+    factors: tuple[Annotated[float, Range(least=0)], ...] | None = None
+    step_s: Annotated[float, Range(above=0)] | None = None
     day_s: Annotated[float, Range(above=0)] | None = None
 
 
@@ -81,6 +86,10 @@ def problems(arrivals: Arrivals, *, duration_s: float) -> list[tuple[str, str]]:
     ]
     if kind == "step" and (arrivals.at_s or 0) >= duration_s:
         found.append(("at_s", f"the step at {arrivals.at_s:g} s never comes: load ends at {duration_s:g} s"))
+    if arrivals.factors is not None and not any(arrivals.factors):
+        found.append(("factors", "factors of steps: at least one that is not 0"))
+    if (last_s := (len(arrivals.factors or ()) - 1) * (arrivals.step_s or 0)) >= duration_s:
+        found.append(("step_s", f"the step at {last_s:g} s never comes: load ends at {duration_s:g} s"))
     return found
 
 
@@ -97,8 +106,8 @@ def draw(
     """Times of one run at a mean rate of `rate_rps`; `rng` decides, and nothing else.
 
     With `before_s` the process is already going before load starts, and the times begin at ``-before_s``: a
-    ramp is flat until 0, a step and a day are where they would be. `trace_s` are the times of a trace, in
-    any order, `day` the relative rates of 24 hours.
+    ramp and steps are flat until 0, a step and a day are where they would be. `trace_s` are the times of a
+    trace, in any order, `day` the relative rates of 24 hours.
 
     Raises:
         ValueError: a parameter, the trace or the day is missing or of no use.
@@ -258,7 +267,7 @@ def following(rates: Rates, *, rng: Generator) -> Times:
 def _rates(
     arrivals: Arrivals, rate_rps: float, *, duration_s: float, before_s: float, day: Times | None
 ) -> Rates:
-    """The rate over time of ramp, step and day; its times count from `before_s` ahead of load."""
+    """The rate over time of ramp, step, steps and day; its times count from `before_s` ahead of load."""
     span_s = before_s + duration_s
     if arrivals.kind == "ramp":
         to_rps = _needed(arrivals, "to_rps")
@@ -266,6 +275,12 @@ def _rates(
     if arrivals.kind == "step":
         to_rps, step_s = _needed(arrivals, "to_rps"), min(before_s + _needed(arrivals, "at_s"), span_s)
         return np.array([0.0, step_s, step_s, span_s]), np.array([rate_rps, rate_rps, to_rps, to_rps])
+    if arrivals.kind == "steps":
+        if not (factors := arrivals.factors):
+            raise ValueError("arrivals 'steps' need factors")
+        ends_s = before_s + _needed(arrivals, "step_s") * np.arange(1, len(factors))
+        at_s = np.concatenate([[0.0], np.repeat(np.minimum(ends_s, span_s), 2), [span_s]])
+        return at_s, np.repeat(factors, 2) * rate_rps
     if day is None or not np.all(day >= 0) or not np.any(day > 0):
         raise ValueError("arrivals 'day' need the relative rates of its hours, none negative, not all 0")
     hour_s = (day_s := arrivals.day_s or duration_s) / len(day)

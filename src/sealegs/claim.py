@@ -9,6 +9,35 @@ from sealegs.workload import Count, Positive
 PHASES = ("baseline", "fault", "recovery", "run")
 SLIS = ("success", "ttft", "tpot", "gap", "e2e")
 INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
+# What a bound may be about; `sealegs.measures` says how each is measured.
+MEASURES = (
+    "ready-min",
+    "restarts",
+    "goodput-rps",
+    "refusal-s-p99",
+    "failed-otherwise",
+    "normal-again-s",
+    "ejected-max",
+    "errors-until-ejected",
+    "ejected-s",
+    "share-while-ejected",
+    "overflow",
+    "attempts-max",
+    "lasted-s-max",
+    "answered-s-max",
+    "timeout-s-min",
+    "longest-drained-stream-s",
+    "lost-beyond-target",
+    "unharmed-after-s",
+    "landed-s",
+    "target-gone-s",
+    "evictions-refused",
+    "target-share",
+    "reload-s",
+    "autoscaler-moved",
+    "autoscaler-blind-s",
+)
+NEEDS = ("mesh", "gpus", "budgets", "metrics")
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
 
 DAY_S = 86_400.0
@@ -59,6 +88,23 @@ class Objective:
     slice_share: Share | None = None
     target: Share
     confidence: Annotated[float, Range(least=0.5, below=1)] = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A number that the run measured is at least `at_least` and at most `at_most`.
+
+    `app` is whose pods it is about, where the measure is about pods, `phase` when, where it is about a time,
+    `model_type` which requests, where it is about those that ask for one model.
+    """
+
+    name: str
+    measure: Annotated[str, Choice(MEASURES)]
+    app: str = "llm-inference"
+    phase: Annotated[str, Choice(PHASES)] = "run"
+    model_type: str = ""
+    at_least: float | None = None
+    at_most: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,7 @@ from typing import NoReturn
 import click
 
 from sealegs import cluster as clusters
-from sealegs import portrait
-from sealegs.arrivals import Arrivals
+from sealegs.capacity_command import capacity
 from sealegs.cluster import up as making
 from sealegs.cluster.progress import lasted
 from sealegs.compare import comparison, side_of
@@ -22,22 +21,22 @@ from sealegs.evidence import RUNS
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
 from sealegs.judge import read_facts
+from sealegs.mutant import planted
+from sealegs.mutants_command import mutants
 from sealegs.nightly_command import nightly
 from sealegs.outputs import deliver, without_commands
 from sealegs.progress import shown
 from sealegs.run import execute, plan
 from sealegs.scenario import load_scenario, root_of
 from sealegs.traffic.schedule import dropped_of
+from sealegs.traffic_command import traffic
 from sealegs.verdict import Verdict
-from sealegs.workload import PROFILES
 
 EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
 EXIT_CODES = """\b
 Exit codes:
   0 PASS  1 FAIL  2 INCONCLUSIVE  3 INVALID
   4 a problem in your file or arguments  5 a problem of the environment"""
-
-POSITIVE = click.FloatRange(0, min_open=True)
 
 context_option = click.option(
     "--context",
@@ -94,14 +93,25 @@ def main() -> None:
 
 @main.command(epilog=EXIT_CODES)
 @click.argument("scenario", type=click.Path(path_type=Path, dir_okay=False))
-@context_option
 @outputs_option
-def run(scenario: Path, context: str | None, outputs: Path | None) -> int:
+@click.option(
+    "--mutant",
+    metavar="NAME",
+    help="Plant the defect of stack/mutants/NAME: the run must FAIL. `sealegs mutants` runs them all.",
+)
+@context_option
+def run(scenario: Path, context: str | None, outputs: Path | None, mutant: str | None) -> int:
     """Test the claim of SCENARIO (scenarios/NAME.toml) on a cluster, and judge it.
 
     The run's folder is reports/runs/<run_id>/; the exit code is the verdict.
     """
     asked = load_scenario(scenario)
+    if mutant is not None and context is not None:
+        raise click.UsageError(
+            "a defect is planted in the cluster made here only: no --mutant with --context"
+        )
+    if mutant is not None:
+        asked = planted(asked, mutant, root=root_of(asked.path))
     plan(asked)
     verdict = execute(asked, clusters.connect(context), watch=partial(shown, out=sys.stderr))
     _show(root_of(asked.path) / RUNS / verdict.run_id, verdict, outputs)
@@ -183,7 +193,7 @@ def up(node_image: str | None, context: str | None) -> None:
     """
     if context is not None:
         found = clusters.connect(context)
-        click.echo(f"cluster {found.name} answers, its gateway is {found.gateway_url}")
+        click.echo(f"cluster {found.name} answers, its gateway is {found.gateway_url or 'not found'}")
         return
     made, took_s = making.up(stock_image=node_image)
     click.echo(f"cluster {made.name} is up after {lasted(took_s)}, its gateway is {made.gateway_url}")
@@ -203,88 +213,10 @@ def status() -> None:
         click.echo(f"{name:8} {value}")
 
 
+main.add_command(mutants)
+main.add_command(capacity)
 main.add_command(nightly)
-
-
-@main.group()
-def traffic() -> None:
-    """Look at what scenarios send. Needs no cluster."""
-
-
-@traffic.command("list")
-def list_profiles() -> None:
-    """List the profiles: the trace that each is drawn from, its size, and median lengths."""
-    click.echo("\n".join(portrait.listed()))
-
-
-@traffic.command("show", epilog=EXIT_CODES)
-@click.argument("profile", metavar="PROFILE", type=click.Choice(PROFILES))
-@click.option(
-    "--scenario",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Show PROFILE in what a run of this scenario sends. The scenario settles all that follows.",
-)
-@click.option("--rate-rps", type=POSITIVE, help="Requests a second.  [default: the trace's, or 5]")
-@click.option(
-    "--arrivals",
-    type=click.Choice(("constant", "poisson", "gamma", "weibull", "trace", "day")),
-    help="When they come; on_off, ramp and step take a scenario.  [default: what is known of the trace]",
-)
-@click.option(
-    "--cv", type=click.FloatRange(0.05, 50), help="Of gamma and weibull: 1 is Poisson, more bursty."
-)
-@click.option("--tokens-per-s", type=POSITIVE, help="Speed of one answer.  [default: 33]")
-@click.option("--duration-s", type=POSITIVE, help="How long load lasts.  [default: 3600]")
-@click.option("--seed", type=click.IntRange(0), help="Decides all that is random.  [default: 1]")
-@click.option(
-    "--output",
-    metavar="FILE.svg",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to draw.  [default: PROFILE.svg in the folder you are in]",
-)
-def show_profile(
-    profile: str,
-    *,
-    scenario: Path | None,
-    rate_rps: float | None,
-    arrivals: str | None,
-    cv: float | None,
-    tokens_per_s: float | None,
-    duration_s: float | None,
-    seed: int | None,
-    output: Path | None,
-) -> None:
-    """Print and draw what a run would send of PROFILE, beside the trace that it is drawn from.
-
-    Lengths, arrivals and service times, with the distance between the two and how much of it chance explains;
-    and how many of the requests in flight a grace period of 30, 60 or 120 s would cut. `sealegs traffic list`
-    names the profiles.
-    """
-    if scenario is not None and any((rate_rps, arrivals, cv, tokens_per_s, duration_s, seed is not None)):
-        raise click.UsageError("a scenario settles its traffic: beside --scenario only --output is of use")
-    if cv is not None and arrivals is None:
-        raise click.UsageError("--cv goes with --arrivals gamma or weibull")
-    shown = portrait.portrait_of(
-        profile,
-        load_scenario(scenario)
-        if scenario is not None
-        else portrait.scenario_of(
-            profile,
-            rate_rps=rate_rps,
-            arrivals=Arrivals(kind=arrivals, cv=cv) if arrivals else None,
-            tokens_per_s=tokens_per_s,
-            duration_s=duration_s,
-            seed=seed,
-        ),
-    )
-    path = output or Path(f"{profile}.svg")
-    try:
-        path.write_text(portrait.picture(shown), encoding="utf-8")
-    except OSError as error:
-        raise ClusterError(f"{path} cannot be written: {error.strerror}") from error
-    click.echo("\n".join(portrait.printed(shown)))
-    click.echo(f"\npicture: {path}")
+main.add_command(traffic)
 
 
 def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:

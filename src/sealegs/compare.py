@@ -13,7 +13,7 @@ from sealegs.difference import Estimate, quantile_bounds, share_difference
 from sealegs.doors import WIDTH, aligned, counted
 from sealegs.facts import Facts
 from sealegs.fates import Fates, fates_of
-from sealegs.report.words import MISSING, SIGNS, seconds, share
+from sealegs.report.words import MISSING, SIGNS, figure, seconds, share
 from sealegs.slo import ObjectiveResult
 from sealegs.verdict import Verdict, decide
 
@@ -101,7 +101,7 @@ def _conditions(side: Side) -> dict[str, str]:
         "limit in flight": str(scenario.traffic.in_flight_max),
         "load": f"from the {scenario.traffic.where} by {scenario.traffic.processes} processes",
         "length of phases": _listed(asdict(scenario.phases)),
-        "stack": f"{scenario.stack_overlay} {scenario.stack_mutant or ''}".strip(),
+        "stack": f"{scenario.stack_name or scenario.stack_overlay} {scenario.stack_mutant or ''}".strip(),
         "experiment": scenario.experiment.name if scenario.experiment else "none",
         "experiment's variables": variables or "none",
         "commit": f"{commit} with uncommitted changes" if run.get("dirty") else commit,
@@ -161,7 +161,7 @@ def shown(difference: Estimate) -> str:
 
 
 def _others(a: Side, b: Side) -> Rows:
-    """What has no share: invariants, recovery, budget, and what requests were lost to."""
+    """What has no share: invariants, bounds, recovery, budget, and what requests were lost to."""
     rows: Rows = [("", "A", "B")]
     pairs = [{law.name: law for law in side.verdict.invariants} for side in (a, b)]
     for name in dict.fromkeys([*pairs[0], *pairs[1]]):
@@ -172,12 +172,26 @@ def _others(a: Side, b: Side) -> Rows:
             word = law and (law.verdict if law.verdict == "FAIL" else counted(law.verdict, side.verdict))
             cells.append(f"{word}, {law.violations:,} violations" if law else MISSING)
         rows.append((name, *cells))
+    rows += _bounds(a, b)
     for name, cell in (("recovery", _recovery), ("error budget spent", _budget)):
         cells = [cell(side.verdict) for side in (a, b)]
         rows += [(name, *cells)] if set(cells) != {MISSING} else []
     lost = [{one.cause: one.count for one in side.verdict.losses.causes} for side in (a, b)]
     causes = sorted({*lost[0], *lost[1]})
     return [*rows, *((f"lost: {one}", *(f"{its.get(one, 0):,}" for its in lost)) for one in causes)]
+
+
+def _bounds(a: Side, b: Side) -> Rows:
+    """Each bound of either side, with the number that was measured."""
+    pairs = [{one.name: one for one in side.verdict.bounds} for side in (a, b)]
+    rows: Rows = []
+    for name in dict.fromkeys([*pairs[0], *pairs[1]]):
+        cells = []
+        for side, its in zip((a, b), pairs, strict=True):
+            one = its.get(name)
+            cells.append(f"{counted(one.verdict, side.verdict)}, {figure(one.value)}" if one else MISSING)
+        rows.append((name, *cells))
+    return rows
 
 
 def _recovery(verdict: Verdict) -> str:

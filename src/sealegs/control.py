@@ -55,10 +55,14 @@ def before_experiment_control(context: dict[str, Any], configuration: dict[str, 
         os.environ.update(environment_of(run.run_dir))
         make_default(cluster.kubeconfig)
         _opened.append(run)
+        # The steps that follow are given this very object.
+        configuration.update(
+            (name, value) for name, value in run.api.shape.variables.items() if name in configuration
+        )
         run.baseline()
     except EXPERIMENT_ERRORS as error:
         if _opened:
-            _opened[0].note_error(str(error))
+            _opened[0].note_failure(error)
         raise InterruptExecution(str(error)) from error
     finally:
         unforeseen = sys.exc_info()[1]

@@ -10,7 +10,7 @@ from sealegs.ladder import Rung
 from sealegs.losses import Losses
 from sealegs.report import render
 from sealegs.report.ladder import NAMES
-from sealegs.report.words import SIGNS, count, part, seconds, share
+from sealegs.report.words import SIGNS, allowed, count, figure, part, seconds, share
 from sealegs.verdict import Verdict, Word
 
 WIDTH = 100
@@ -63,6 +63,9 @@ def _claims(verdict: Verdict) -> list[tuple[str, ...]]:
         # A counter-example stays one, whatever else of the evidence cannot be trusted.
         word = law.verdict if law.verdict == "FAIL" else counted(law.verdict, verdict)
         rows.append((word, law.name, "", f"{law.violations}", "", "", "none"))
+    for bound in verdict.bounds:
+        limits = allowed(bound.at_least, bound.at_most)
+        rows.append((counted(bound.verdict, verdict), bound.name, "", "", figure(bound.value), "", limits))
     if recovery := verdict.recovery:
         took, limit = seconds(recovery.recovery_s), f"≤ {seconds(recovery.limit_s)}"
         rows.append((counted(recovery.verdict, verdict), "recovery", "", "", took, "", limit))

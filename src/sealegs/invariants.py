@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs.facts import Facts, FaultStory, mark_s
+from sealegs.facts import Facts, mark_s
 from sealegs.fates import HOLE, REQUEST_IDS_MAX, TRUNCATED, Fates
-from sealegs.in_flight import InFlight
+from sealegs.situation import Situation
 from sealegs.stats import Decision
 
 GRANTED = (200, 201)
@@ -30,16 +30,6 @@ class InvariantResult:
     violations: int
     detail: str
     request_ids: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Situation:
-    """What invariants are decided from."""
-
-    facts: Facts
-    fates: Fates
-    story: FaultStory | None
-    in_flight: InFlight
 
 
 def no_truncated_stream(situation: Situation) -> InvariantResult:

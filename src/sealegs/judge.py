@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from sealegs import evidence, mesh, tables
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts
+from sealegs.mutant import asked_of
 from sealegs.record_shape import IDENTITY, IDENTITY_KNOWN, SUMMARY, fits, is_sample, is_timeline
-from sealegs.scenario import load_scenario
 from sealegs.truth import read_truth
 from sealegs.verdict import Verdict, decide
 from sealegs.workload import ANSWERED
@@ -49,7 +49,6 @@ def read_facts(run_dir: Path) -> Facts:
     run = _identity(run_dir / "run.json")
     if not (run_dir / "scenario.toml").is_file():
         raise ScenarioError([f"{run_dir / 'scenario.toml'}:1: absent or no file: not a run's folder"])
-    scenario = load_scenario(run_dir / "scenario.toml", name=run["scenario"], files_exist=False)
     timeline, timeline_damage = _records(run_dir / "timeline.jsonl", is_whole=is_timeline)
     samples, samples_damage = _records(run_dir / "samples.jsonl", is_whole=is_sample)
     summary, summary_damage = _summary(run_dir / "load-summary.json")
@@ -59,7 +58,7 @@ def read_facts(run_dir: Path) -> Facts:
     truth, truth_damage = read_truth(_logs(run_dir, "*.log"))
     return Facts(
         run=run,
-        scenario=scenario,
+        scenario=asked_of(run_dir, run),
         schedule=schedule,
         requests=requests,
         attempts=attempts,

@@ -37,6 +37,7 @@ MEANINGS = {
     "refused-by-engine": "an engine itself said no, as when its queue is full",
     "engine-unreachable": "the api found no engine to answer",
     "refused-by-api": "the api itself said no",
+    "deadline-on-the-way": "the client stopped waiting; only afterwards did the request reach an engine",
     "deadline-queued": "the client stopped waiting; an engine had it in its queue",
     "deadline-prefill": "the client stopped waiting; an engine was reading the prompt",
     "deadline-decode": "the client stopped waiting; an engine was writing the answer",
@@ -107,10 +108,14 @@ class Losses:
 
 @dataclass(frozen=True, kw_only=True)
 class _Cluster:
-    """When the fault struck, when each pod that it hit was away for it, and when pods were otherwise."""
+    """When the fault struck, when each pod that it hit was away for it, and when pods were otherwise.
+
+    `hit_all` is true where every stream passes through the pods that it hit, whatever engine answers.
+    """
 
     injected_s: float
     hit: Mapping[str, Absence]
+    hit_all: bool
     away: Mapping[str, tuple[Absence, ...]]
 
 
@@ -147,16 +152,18 @@ def _cluster(facts: Facts, story: FaultStory | None) -> _Cluster:
     """What the timeline tells of pods. One that the fault hit and that went suddenly was away at once."""
     away = absences_of(facts)
     if story is None or story.injected_s is None:
-        return _Cluster(injected_s=math.inf, hit={}, away=away)
-    struck_s = story.injected_s
+        return _Cluster(injected_s=math.inf, hit={}, hit_all=False, away=away)
+    struck_s, hit_all = story.injected_s, bool(story.target.get("every_stream"))
     hit, others = {}, dict(away)
     for pod in story.pods:
         its = away.get(pod, ())
         stayed = Absence(from_s=struck_s, until_s=struck_s, what="unready", first="unready", reason="")
         first = next((one for one in its if one.until_s > struck_s), stayed)
-        hit[pod] = replace(first, from_s=struck_s if first.sudden else first.from_s)
+        # A pod that is gone for the API may still die. What passes through it is safe with its successor.
+        until_s = max(first.until_s, story.gone_s or 0.0) if hit_all else first.until_s
+        hit[pod] = replace(first, from_s=struck_s if first.sudden else first.from_s, until_s=until_s)
         others[pod] = tuple(one for one in its if one is not first)
-    return _Cluster(injected_s=struck_s, hit=hit, away=others)
+    return _Cluster(injected_s=struck_s, hit=hit, hit_all=hit_all, away=others)
 
 
 def _by_client(loss: Lost, _cluster: _Cluster) -> str:
@@ -168,7 +175,7 @@ def _by_fault(loss: Lost, cluster: _Cluster) -> str:
     """Open on a pod that the fault hit, when it struck or while that pod was away for it."""
     if loss.outcome not in CUT or loss.end_s < cluster.injected_s or _was_in_hand(loss):
         return ""
-    hits = [cluster.hit[pod] for pod in loss.pods if pod in cluster.hit]
+    hits = [away for pod, away in cluster.hit.items() if cluster.hit_all or pod in loss.pods]
     struck = hits and loss.sent_s <= cluster.injected_s
     return "fault" if struck or any(_was_open_in(loss, away) for away in hits) else ""
 
@@ -189,14 +196,21 @@ def _was_open_in(loss: Lost, away: Absence) -> bool:
 
 
 def _was_in_hand(loss: Lost) -> bool:
-    """Whether an engine still had it when the client stopped waiting, and noticed that at once: it was alive.
+    """Whether an engine had it for as long as its client waited, and noticed its end at once: it was alive.
 
-    Durations are compared, for clocks may differ.
+    One that hung has had it for longer, or, where it read of it only afterwards, for no time. Durations are
+    compared, for clocks may differ.
     """
-    if not loss.outcome.startswith("deadline") or loss.engine is None:
+    if not loss.outcome.startswith("deadline") or loss.engine is None or _came_late(loss):
         return False
     had_s = loss.engine["end_s"] - loss.engine["received_s"]
-    return bool(loss.engine.get("finish") == "cancelled" and had_s <= loss.end_s - loss.sent_s + NOTED_LATE_S)
+    as_long = abs(had_s - (loss.end_s - loss.sent_s)) <= NOTED_LATE_S
+    return bool(loss.engine.get("finish") == "cancelled" and as_long)
+
+
+def _came_late(loss: Lost) -> bool:
+    """Whether the engine that had it in the end received it only after the client had stopped waiting."""
+    return loss.reached_s is not None and loss.reached_s > loss.end_s
 
 
 def _by_engine(loss: Lost, _cluster: _Cluster) -> str:
@@ -232,6 +246,8 @@ def _by_waiting(loss: Lost, _cluster: _Cluster) -> str:
     """A deadline of the client's; the engine's line tells where the request was then."""
     if loss.outcome not in WAITED:
         return "no-connection" if loss.outcome in {"refused", "deadline_connect"} else ""
+    if _came_late(loss):
+        return "deadline-on-the-way"
     engine = loss.engine or {}
     if engine.get("finish") in {"stop", "length"}:
         return "deadline-delivery"

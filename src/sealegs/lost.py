@@ -23,6 +23,7 @@ class Lost:
         end_s: when the client saw its end; infinite when it saw none.
         served_by: the engine that put its name on the answer; empty when none did.
         engine: an engine's line about the last attempt.
+        reached_s: when that engine had it, where engines share the runner's clock; None elsewhere.
         gateway: the gateway's record of it.
         pods: where it was, as far as is known, and may have been cut.
     """
@@ -33,6 +34,7 @@ class Lost:
     end_s: float
     served_by: str
     engine: Record | None
+    reached_s: float | None
     gateway: Record | None
     pods: tuple[str, ...]
 
@@ -46,6 +48,8 @@ def lost_of(facts: Facts, fates: Fates) -> Iterator[tuple[int, Lost]]:
     earlier_s = {row["request_id"]: row["end_s"] for row in rows_about(facts.attempts, ids)}
     engines, gateway = _engine_lines(facts, rows), mesh.last_of(facts.mesh, facts.requests)
     names = _names(facts)
+    zero_s = facts.run["started_monotonic_ns"] / 1e9
+    shared = bool((facts.run.get("cluster") or {}).get("owned"))
     for at, request_id in zip(lost.tolist(), ids, strict=True):
         engine, record, outcome = engines.get(request_id), gateway.get(request_id), str(fates.outcome[at])
         served_by = str(fates.pod[at])
@@ -60,6 +64,7 @@ def lost_of(facts: Facts, fates: Fates) -> Iterator[tuple[int, Lost]]:
                 end_s=math.inf if math.isnan(fates.end_s[at]) else float(fates.end_s[at]),
                 served_by=served_by,
                 engine=engine,
+                reached_s=engine["received_s"] - zero_s if engine and shared else None,
                 gateway=record,
                 pods=tuple(filter(None, (on, behind))),
             ),

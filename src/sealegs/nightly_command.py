@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from sealegs import nightly as nights
+from sealegs.child_run import in_a_process
 from sealegs.errors import ClusterError
-from sealegs.nightly.play import in_a_process
 from sealegs.report.words import SIGNS
 from sealegs.verdict import EXIT_CODES
 
@@ -30,10 +30,10 @@ def nightly() -> None:
     "--context", metavar="NAME", help="Use the cluster of this kubeconfig context, as `sealegs run` does."
 )
 def run(root: Path, context: str | None) -> int:
-    """Run scenarios/*.toml and the negative controls in scenarios/negative/, and draw the night's page.
+    """Run scenarios/*.toml, scenarios/negative/ and, without --context, every mutant; draw the night's page.
 
     One after the other; one that crashes does not stop the night, and an INVALID one is made once more. The
-    exit code is the worst verdict's: 1 where a claim is refuted or a negative control is not caught, then 3
+    exit code is the worst verdict's: 1 where a claim is refuted, or a control or mutant is not caught, then 3
     for INVALID, 2 for INCONCLUSIVE, 0. The night's folder is reports/nightly/<date>/, by UTC.
     """
     root = root.resolve()
@@ -43,6 +43,8 @@ def run(root: Path, context: str | None) -> int:
         start=in_a_process(root, context=context, say=_say),
         now=lambda: datetime.now(UTC),
         say=_say,
+        # A defect is planted in the cluster made here only.
+        with_mutants=context is None,
     )
     click.echo(f"{SIGNS[night.word]} {night.word}  night of {night.night}")
     click.echo(f"\npage: {_drawn(root, night=date.fromisoformat(night.night))}")

@@ -10,10 +10,9 @@ from sealegs.errors import ClusterError
 from sealegs.kube import reads
 from sealegs.kube.api import Api
 from sealegs.kube.objects import Deployment, Pod
+from sealegs.stack_shape import ENGINES as ENGINES  # noqa: PLC0414  others have it from here
 from sealegs.waiting import TIMEOUTS, every, now_s
 
-ENGINES = "llm-inference"
-RUNNING, WAITING = "vllm:num_requests_running", "vllm:num_requests_waiting"
 LOOK_EVERY_S = 0.5
 
 
@@ -52,13 +51,15 @@ def hold(*, s_min: float, s_max: float) -> dict[str, Any]:
 
 def engine_load(api: Api, pod: Pod, *, limit_s: float = TIMEOUTS.api_answer_s) -> EngineLoad | None:
     """What an engine is doing now; None when it does not say within `limit_s`."""
+    engines = api.shape.engines
+    names, at = (engines.running, engines.waiting), (engines.metrics_port, engines.metrics_path)
     try:
-        found = reads.pod_metrics(api, pod, names=(RUNNING, WAITING), limit_s=limit_s)
+        found = reads.pod_metrics(api, pod, names=names, at=at, limit_s=limit_s)
     except ClusterError:
         return None
-    if RUNNING not in found:
+    if engines.running not in found:
         return None
-    return EngineLoad(running=int(found[RUNNING]), waiting=int(found.get(WAITING, 0)))
+    return EngineLoad(running=int(found[engines.running]), waiting=int(found.get(engines.waiting, 0)))
 
 
 def streams_in_flight(api: Api, engines: Iterable[Pod]) -> dict[str, int | None]:

@@ -69,7 +69,14 @@ def target(value: object) -> bool:
     return isinstance(value, dict) and fits(value, known=TARGET)
 
 
-TARGET: Mapping[str, Fits] = {"node": text, "nodes": names, "pod": text, "pods": pods}
+TARGET: Mapping[str, Fits] = {
+    "node": text,
+    "nodes": names,
+    "pod": text,
+    "pods": pods,
+    # The API server is away, so that nobody can look; and all that is being answered is at stake.
+    **dict.fromkeys(("api_server", "every_stream"), flag),
+}
 # Of each kind of timeline record: what it must have, and what it must have right where it has it.
 NEEDED: Mapping[str, Mapping[str, Fits]] = {
     "phase": {"name": text},
@@ -80,6 +87,8 @@ NEEDED: Mapping[str, Mapping[str, Fits]] = {
     "eviction": {"pod": text},
     "endpoints": {"name": text},
     "load_pod": {"name": text},
+    "autoscaler": {"app": text, "wanted": whole, "active": flag},
+    "needs": {"asked": names, "missing": names},
 }
 KNOWN: Mapping[str, Mapping[str, Fits]] = {
     "fault": {"fault": text, "target": target, "witness": table, "detail": text},
@@ -93,9 +102,10 @@ KNOWN: Mapping[str, Mapping[str, Fits]] = {
     "eviction": {"uid": text, "status": whole, "pdb": text, "message": text},
     "endpoints": {"ready": names, "terminating": names},
     "load_pod": {"node": text},
+    "config_watched": {"serving": table, "wanted": text},
 }
 SAMPLE: Mapping[str, Fits] = {
-    **dict.fromkeys(("ready", "desired", "pending", "in_flight", "queue"), counts),
+    **dict.fromkeys(("ready", "desired", "pending", "in_flight", "queue", "ejected"), counts),
     **dict.fromkeys(
         ("ejections_active", "pending_overflow", "retries", "load_in_flight", "load_sent"), number
     ),
@@ -136,9 +146,9 @@ NODE: Mapping[str, Fits] = {"name": text, "zone": text, "gpus": number, "kubelet
 IDENTITY: Mapping[str, Fits] = {"run_id": text, "scenario": text, "started_monotonic_ns": moment}
 IDENTITY_KNOWN: Mapping[str, Fits] = {
     **dict.fromkeys(
-        ("started_at", "boot_id", "commit", "sidecar_mode", "namespace", "command", "door"), text
+        ("started_at", "boot_id", "commit", "sidecar_mode", "namespace", "command", "door", "mutant"), text
     ),
-    **dict.fromkeys(("versions", "images"), table),
+    **dict.fromkeys(("versions", "images", "stack"), table),
     "cluster": cluster,
     "schema": whole,
     "seed": whole,

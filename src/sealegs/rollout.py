@@ -5,6 +5,28 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sealegs.stack_shape import REFERENCE, StackShape, selected
+
+
+def app_of(item: Mapping[str, Any], shape: StackShape) -> str:
+    """The role in the stack of a pod, of a deployment, or of what a disruption budget covers."""
+    metadata = item["metadata"]
+    if item["kind"] == "Deployment":
+        return shape.app_of_deployment(metadata["name"])
+    budget = item["kind"] == "PodDisruptionBudget"
+    labels = item["spec"]["selector"].get("matchLabels", {}) if budget else metadata.get("labels", {})
+    return shape.app_of(metadata.get("namespace", shape.namespace), labels)
+
+
+def absent(objects: Sequence[Mapping[str, Any]], shape: StackShape) -> Iterator[str]:
+    """Parts of the stack of which there is no deployment, or no pod that its labels name, a line each."""
+    there = {(item["kind"], app_of(item, shape)) for item in objects}
+    for app, part in shape.parts.items():
+        if ("Deployment", app) not in there:
+            yield f"no deployment {part.deployment} in {shape.namespace}"
+        elif ("Pod", app) not in there:
+            yield f"no pod with {selected(part.labels)} in {shape.namespace}"
+
 
 def problems(objects: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What keeps deployments, pods and disruption budgets from being as they are at rest, a line each.
@@ -51,11 +73,11 @@ def unmanaged(pods: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def crowded(pods: Sequence[Mapping[str, Any]], *, places: int) -> list[str]:
+def crowded(pods: Sequence[Mapping[str, Any]], *, places: int, shape: StackShape = REFERENCE) -> list[str]:
     """Names of pods beyond an even share of their node, which a drain leaves behind for good."""
     by_app: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for pod in pods:
-        by_app[pod["metadata"]["labels"]["app"]].append((pod["spec"]["nodeName"], pod["metadata"]["name"]))
+        by_app[app_of(pod, shape)].append((pod["spec"]["nodeName"], pod["metadata"]["name"]))
     surplus = []
     for placed in by_app.values():
         share = math.ceil(len(placed) / max(places, 1))

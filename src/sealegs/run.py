@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from sealegs import evidence, experiment, identity, load_pods, stack, tables
-from sealegs.cluster import Cluster, docker
-from sealegs.errors import ClusterError
+from sealegs import evidence, experiment, identity, load_pods, mutant, needs, stack, stack_choice, tables
+from sealegs.cluster import Cluster, at_gateway, docker
+from sealegs.errors import ClusterError, MissingError
 from sealegs.heal import undo_all
 from sealegs.judge import judge
+from sealegs.knee_files import require_machine, resolved, write_copy
 from sealegs.kube import lease
 from sealegs.kube.api import Api, connect
 from sealegs.load_pods.load import LoadPods
@@ -57,8 +58,11 @@ def plan(scenario: Scenario) -> pa.Table:
     """What a run of the scenario would send, from the start of load.
 
     Raises:
-        ScenarioError: nothing of it fits the model, or it is more than its processes can send in time.
+        ScenarioError: nothing of it fits the model, it is more than its processes can send in time, or its
+            stack's file is wrong, or its knee is not known.
     """
+    scenario = resolved(scenario)
+    stack_choice.shape_for(scenario)
     planned = schedule.make(scenario)
     capacity.require(planned, scenario.traffic, path=scenario.path)
     return planned
@@ -73,14 +77,18 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
     Raises:
         ClusterError, ScenarioError: as `execute`.
     """
+    scenario = resolved(scenario)
     plan(scenario)
-    stack.require_opt_in(cluster)
+    shape = stack_choice.shape_for(scenario)
+    stack.require_opt_in(cluster, shape=shape)
+    cluster = at_gateway(cluster, shape.gateway)
     started, zero_ns = datetime.now(UTC), now_ns()
     root = root_of(scenario.path)
-    run_id = evidence.run_id_of(scenario.name, started=started, seed=scenario.seed)
+    named = f"{scenario.name}-{scenario.stack_mutant}" if scenario.mutant_file else scenario.name
+    run_id = evidence.run_id_of(named, started=started, seed=scenario.seed)
     lost: list[str] = []
     with (
-        closing(connect(cluster.kubeconfig, context=cluster.context)) as api,
+        closing(connect(cluster.kubeconfig, context=cluster.context, shape=shape)) as api,
         lease.held(api, holder=run_id, on_lost=lost.append),
         ExitStack() as watching,
     ):
@@ -89,9 +97,11 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
         )
         run_dir = evidence.make_run_dir(root, run_id=run_id)
         evidence.write_json(run_dir / "run.json", document)
-        shutil.copy(scenario.path, run_dir / "scenario.toml")
+        write_copy(scenario, run_dir / "scenario.toml")
         if scenario.experiment:
             shutil.copy(scenario.experiment, run_dir / "experiment.json")
+        if scenario.mutant_file:
+            shutil.copy(scenario.mutant_file, run_dir / mutant.FILE)
         timeline = Timeline(run_dir, zero_ns=zero_ns)
         say = watching.enter_context(watch(run_dir))
         run = Run(scenario, cluster, api, run_dir, document, timeline, say, lost)
@@ -101,7 +111,7 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
         except (ClusterError, TimeoutError) as error:
             if cluster.owned and not docker.answers():
                 run.note_error("Docker no longer answers, and the cluster with it: `sealegs cluster up`")
-            run.note_error(str(error))
+            run.note_failure(error)
         except KeyboardInterrupt:
             run.note_error("interrupted")
         except Exception as error:
@@ -137,19 +147,25 @@ class Run:
     def baseline(self) -> None:
         """The stack stands, load runs, and what is normal has been measured: the fault's phase begins."""
         scenario = self.scenario
+        require_machine(scenario)
         # What a killed run left would be in the way of this one's stack and of its load.
         load_pods.clear(self.api)
-        self.say("applying the stack")
-        stands = stack.apply(self.cluster, overlay=scenario.stack_overlay, mutant=scenario.stack_mutant)
+        planted = f" with {scenario.stack_mutant} planted" if scenario.stack_mutant else ""
+        self.say(f"applying the stack{planted}")
+        overlay = stack_choice.overlay_for(scenario, self.api.shape)
+        stands = stack.apply(
+            self.cluster, overlay=overlay, mutant=scenario.stack_mutant, shape=self.api.shape
+        )
         self.document = identity.with_stack(self.document, stands)
         evidence.write_json(self.run_dir / "run.json", self.document)
+        needs.require(self.api, scenario.needs, timeline=self.timeline)
         self.recorder = self._parts.enter_context(
             Recorder(
                 self.api,
                 self.run_dir,
                 timeline=self.timeline,
                 zero_ns=self.zero_ns,
-                namespace=stack.NAMESPACE,
+                namespace=self.api.shape.namespace,
                 load_status=lambda: self.load.status() if self.load else None,
             )
         )
@@ -166,7 +182,8 @@ class Run:
             TimeoutError: it took longer than the fault's phase may; `close` has its rollbacks played.
         """
         path = self.run_dir / "experiment.json"
-        played = experiment.Played(self.run_dir, path, variables=self.scenario.experiment_vars)
+        variables = {**self.api.shape.variables, **self.scenario.experiment_vars}
+        played = experiment.Played(self.run_dir, path, variables=variables)
         self._parts.callback(played.stop)
         limit_s = self.scenario.phases.fault_s_max
         self._wait(lambda: played.ended, limit_s=limit_s, what="the experiment to end")
@@ -199,6 +216,10 @@ class Run:
         """Something of the suite or of its environment went wrong: the run cannot be trusted."""
         self.timeline.note("error", where=self.phase, message=message)
         self.say(f"error in {self.phase}: {message}")
+
+    def note_failure(self, error: Exception) -> None:
+        """Something ended the run early. What the cluster lacks stands in the evidence already."""
+        self.say(str(error)) if isinstance(error, MissingError) else self.note_error(str(error))
 
     def close(self) -> None:
         """Load has ended, the fault is undone, the recorder has stopped, tables are closed.
@@ -243,7 +264,7 @@ class Run:
 
     def _started(self) -> Load | LoadPods:
         """Load processes on their way to being ready: of this machine, or in pods that stand by now."""
-        scenario, key = self.scenario, stack.api_key(self.cluster)
+        scenario, key = self.scenario, stack.api_key(self.cluster, shape=self.api.shape)
         if scenario.traffic.where == "client":
             return load.start(
                 self.run_dir,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from sealegs import workload
-from sealegs.claim import INVARIANTS, Budget, Expect, Objective, Phases, Recovery
+from sealegs.claim import INVARIANTS, NEEDS, Bound, Budget, Expect, Objective, Phases, Recovery
 from sealegs.errors import ScenarioError
 from sealegs.stats import requests_min
 from sealegs.toml_shape import Choice, Document, KeyPath, Range, build, open_document
@@ -17,7 +17,11 @@ Shape = TypeVar("Shape")
 
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
-    """One claim, everything it takes to test it, and nothing about where."""
+    """One claim, everything it takes to test it, and nothing about where.
+
+    `mutant_file` says what was planted from outside its file; `stack_mutant` is the mutant in either case.
+    The stack is ours, as an overlay has it, or where there is a `stack_name` one that its own file describes.
+    """
 
     name: str
     path: Path
@@ -32,14 +36,19 @@ class Scenario:
     phases: Phases
     objectives: tuple[Objective, ...]
     invariants: tuple[str, ...]
+    bounds: tuple[Bound, ...]
     recovery: Recovery | None
     budget: Budget | None
     expect: Expect
+    mutant_file: Path | None = None
+    stack_name: str | None = None
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Stack:
-    overlay: str
+    overlay: str = ""
+    name: str | None = None
     mutant: str | None = None
 
 
@@ -56,12 +65,14 @@ class _File:
     title: str
     claim: str
     seed: Annotated[int, Range(least=0)]
+    needs: tuple[Annotated[str, Choice(NEEDS)], ...] = ()
     stack: _Stack
     traffic: Traffic
     experiment: _Experiment | None = None
     phases: Phases
     objectives: tuple[Objective, ...]
     invariants: tuple[Annotated[str, Choice(INVARIANTS)], ...] = ()
+    bounds: tuple[Bound, ...] = ()
     recovery: Recovery | None = None
     budget: Budget | None = None
     expect: Expect = field(default_factory=Expect)
@@ -79,6 +90,7 @@ def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = Tr
     document, keys = open_document(path, root=root_of(path), files_exist=files_exist)
     file = None
     if not document.problems:
+        keys = _with_rate(keys, document=document, is_copy=not files_exist)
         file = build(_File, keys, document=document)
         _cross_check(keys, document=document)
     if file is None or document.problems:
@@ -91,12 +103,15 @@ def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = Tr
         seed=file.seed,
         stack_overlay=file.stack.overlay,
         stack_mutant=file.stack.mutant,
+        stack_name=file.stack.name,
+        needs=file.needs,
         traffic=file.traffic,
         experiment=file.experiment.file if file.experiment else None,
         experiment_vars=file.experiment.vars if file.experiment else {},
         phases=file.phases,
         objectives=file.objectives,
         invariants=file.invariants,
+        bounds=file.bounds,
         recovery=file.recovery,
         budget=file.budget,
         expect=file.expect,
@@ -107,6 +122,16 @@ def root_of(path: Path) -> Path:
     """The folder around the ``scenarios/`` folder that a file is in; without one, the file's own folder."""
     path = path.resolve()
     return next((above.parent for above in path.parents if above.name == "scenarios"), path.parent)
+
+
+def _with_rate(keys: dict[str, Any], *, document: Document, is_copy: bool) -> dict[str, Any]:
+    """The keys with a rate beside a share of the knee: that share of 1, or in a run's copy what it was."""
+    traffic = keys.get("traffic")
+    if not isinstance(traffic, dict) or "knee_share" not in traffic:
+        return keys
+    if "rate_rps" in traffic and not is_copy:
+        document.report(("traffic", "knee_share"), "rate_rps and knee_share: one of the two, not both")
+    return {**keys, "traffic": {"rate_rps": traffic["knee_share"], **traffic}}
 
 
 def _line(problem: str) -> tuple[str, int]:
@@ -137,12 +162,15 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
             document.report((*at, "sli"), f"objective {objective.name!r}: sli {objective.sli!r} {need}")
         if (objective.slice_s is None) != (objective.slice_share is None):
             document.report((*at,), f"objective {objective.name!r}: slice_s and slice_share go together")
-        if phases and traffic:
+        # What a share of the knee can decide is known once a run knows the knee: `sealegs.knee.too_small`.
+        if phases and traffic and traffic.knee_share is None:
             longest_s = phases.longest_s(objective.phase)
             planned = longest_s / objective.slice_s if objective.slice_s else longest_s * traffic.rate_rps_min
             _check_decidable(objective, planned, document=document, at=at)
-    if not entries and not keys.get("invariants"):
-        document.report((), "claims nothing: give it an objective or an invariant")
+    if not any(keys.get(claims) for claims in ("objectives", "invariants", "bounds")):
+        document.report((), "claims nothing: give it an objective, an invariant or a bound")
+    _check_bounds(keys, names, document=document)
+    _check_stack(keys.get("stack"), document=document)
     _check_experiment(keys, document=document)
     _check_after_fault(keys, phases, document=document, quiet=quiet)
 
@@ -166,6 +194,36 @@ def _check_after_fault(
             f"{budget.spent_max:g} of a budget of {budget.budget_s:.0f} s cannot be spent in the "
             f"{window_s:g} s of fault and recovery",
         )
+
+
+def _check_stack(stack: object, *, document: Document) -> None:
+    """Note a stack that is none or two, and one that its name would lead astray."""
+    if not isinstance(stack, dict):
+        return
+    name = stack.get("name")
+    if bool(name) == bool(stack.get("overlay")):
+        document.report(("stack",), "give the stack an overlay of ours, or the name of one of yours")
+    elif name and stack.get("mutant"):
+        document.report(("stack", "mutant"), "mutants are planted in our stack only")
+    elif isinstance(name, str) and Path("stack", name).resolve().parent != Path("stack").resolve():
+        document.report(("stack", "name"), f"'stack.name' must be a folder of stack/, is {name!r}")
+
+
+def _check_bounds(keys: Mapping[str, Any], names: set[str], *, document: Document) -> None:
+    """Note bounds that limit nothing, that nothing can meet, or whose name is taken by another claim."""
+    entries = keys.get("bounds")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        at: KeyPath = ("bounds", index)
+        bound = build(Bound, entry, document=Document(document.path, document.root, files_exist=False))
+        if bound is None:
+            continue
+        if bound.name in names:
+            document.report((*at, "name"), f"two claims are named {bound.name!r}")
+        names.add(bound.name)
+        if bound.at_least is None and bound.at_most is None:
+            document.report(at, f"bound {bound.name!r} limits nothing: give it at_least or at_most")
+        elif bound.at_least is not None and bound.at_most is not None and bound.at_least > bound.at_most:
+            document.report(at, f"bound {bound.name!r}: at_least is more than at_most")
 
 
 def _check_traffic(

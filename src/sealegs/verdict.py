@@ -7,22 +7,24 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sealegs import slo
+from sealegs import bounds, slo
+from sealegs.bounds import BoundResult
 from sealegs.budget import BudgetResult, budget_of
 from sealegs.claim import Expect
 from sealegs.cost import cost_of
 from sealegs.facts import Facts, FaultStory, fault_story, intervals
 from sealegs.fates import HOLE, NEVER_SENT, TRUNCATED, Fates, fates_of
 from sealegs.in_flight import InFlight, in_flight_at
-from sealegs.invariants import INVARIANTS, InvariantResult, Situation, evictions
+from sealegs.invariants import INVARIANTS, InvariantResult, evictions
 from sealegs.ladder import Rung, ladder_of
 from sealegs.losses import Losses, cause_of, losses_of
 from sealegs.percentiles import Percentile, percentiles_of
 from sealegs.recovery import RecoveryResult, recovery_of
+from sealegs.situation import Situation
 from sealegs.slo import ObjectiveResult, PhaseCounts
 from sealegs.validity import Check, check_all
 
-SCHEMA = 2
+SCHEMA = 3
 Word = Literal["PASS", "FAIL", "INCONCLUSIVE", "INVALID"]
 WORST_FIRST: tuple[Word, ...] = ("FAIL", "INVALID", "INCONCLUSIVE", "PASS")
 EXIT_CODES: dict[Word, int] = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 2, "INVALID": 3}
@@ -63,6 +65,7 @@ class Verdict:
     validity: Validity
     objectives: tuple[ObjectiveResult, ...]
     invariants: tuple[InvariantResult, ...]
+    bounds: tuple[BoundResult, ...]
     recovery: RecoveryResult | None
     budget: BudgetResult | None
     losses: Losses
@@ -92,6 +95,7 @@ def decide(facts: Facts) -> Verdict:
     objectives = tuple(slo.decide(fates, one, struck=struck) for one in facts.scenario.objectives)
     situation = Situation(facts=facts, fates=fates, story=story, in_flight=in_flight)
     invariants = tuple(INVARIANTS[name](situation) for name in facts.scenario.invariants)
+    measured = tuple(bounds.decide(situation, one) for one in facts.scenario.bounds)
     asked = facts.scenario.recovery
     recovery = recovery_of(fates, asked, injected_s=story.injected_s if story else None) if asked else None
     causes = cause_of(facts, fates, story)
@@ -100,7 +104,7 @@ def decide(facts: Facts) -> Verdict:
     recovered_s = recovery.recovery_s if recovery else None
     ladder = ladder_of(facts, fates, story, causes=causes, recovered_s=recovered_s) if story else ()
     checks = check_all(facts, fates, story, objectives)
-    word, reasons = conclude(checks, objectives, invariants, recovery, budget)
+    word, reasons = conclude(checks, objectives, invariants, recovery, budget, measured=measured)
     return Verdict(
         schema=SCHEMA,
         run_id=facts.run["run_id"],
@@ -111,6 +115,7 @@ def decide(facts: Facts) -> Verdict:
         validity=Validity(valid=all(check.ok for check in checks), checks=checks),
         objectives=objectives,
         invariants=invariants,
+        bounds=measured,
         recovery=recovery,
         budget=budget,
         losses=losses_of(fates, causes),
@@ -127,16 +132,19 @@ def conclude(
     invariants: tuple[InvariantResult, ...],
     recovery: RecoveryResult | None,
     budget: BudgetResult | None = None,
+    *,
+    measured: tuple[BoundResult, ...] = (),
 ) -> tuple[Word, tuple[str, ...]]:
     """One word for a run and why: any FAIL, else INVALID, else any INCONCLUSIVE, else PASS.
 
-    Evidence that cannot be trusted silences objectives, recovery and budget, never an invariant: a
+    Evidence that cannot be trusted silences objectives, bounds, recovery and budget, never an invariant: a
     counter-example stays one. Claiming nothing proves nothing.
     """
     distrusted = [check.detail for check in checks if not check.ok]
     claims = [(one.verdict, _told(one)) for one in invariants]
     if not distrusted:
         claims += [(one.verdict, _told_objective(one)) for one in objectives]
+        claims += [(one.verdict, _told(one)) for one in measured]
         claims += [(recovery.verdict, f"recovery: {recovery.detail}")] if recovery else []
         claims += [(budget.verdict, f"budget: {budget.detail}")] if budget else []
     refuted = [text for verdict, text in claims if verdict == "FAIL"]
@@ -156,8 +164,8 @@ def is_as_expected(word: str, reasons: Iterable[str], expect: Expect) -> bool:
     return word == expect.verdict and any(expect.reason in reason for reason in ("", *reasons))
 
 
-def _told(result: InvariantResult) -> str:
-    """An invariant's result in one line, citing requests."""
+def _told(result: InvariantResult | BoundResult) -> str:
+    """An invariant's or a bound's result in one line, citing requests."""
     cited = f": {', '.join(result.request_ids)}" if result.request_ids else ""
     return f"{result.name}: {result.detail}{cited}"
 

@@ -16,7 +16,8 @@ class Timeouts:
     api_answer_s: float = 10.0
     # A watch hears nothing for as long as nothing happens: the API server ends it, and it is begun anew.
     watch_s: float = 60.0
-    api_silence_s: float = 20.0
+    # An API server that is away is a fault to be recorded, not the end of the recording.
+    api_silence_s: float = 60.0
     first_look_s: float = 30.0
     streams_in_flight_s: float = 30.0
     load_ready_s: float = 90.0

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -56,20 +56,26 @@ class Traffic:
 
     `profiles` holds shares of requests. `tokens_per_s` is how fast one stream is expected to come: it tells
     when a session's next turn is due, and which answers could not end within their deadline. `tokens` says
-    whether each token's text can be checked (``derived``, the reference engine) or only counted.
+    whether each token's text can be checked (``derived``, the reference engine) or only counted. Without
+    `stream` an answer comes whole, and its first token with its last. `model_types` holds shares of requests;
+    by default all are of `model_type`. A file has `rate_rps` or `knee_share`, a share of the knee that this
+    traffic has on the machine: until a run knows that, the rate is the share of 1.
     """
 
     locustfile: Path
     profiles: Mapping[Annotated[str, Choice(PROFILES)], Portion]
     arrivals: Arrivals
     rate_rps: Positive
+    knee_share: Positive | None = None
     processes: Count = 1
     where: Place = "client"
     in_flight_max: Count
     context_tokens_max: Count
     tokens_per_s: Positive
     tokens: Tokens = "derived"
+    stream: bool = True
     model_type: str = "default"
+    model_types: Mapping[str, Portion] = field(default_factory=dict)
     deadlines: Deadlines
     policy: Policy = Policy()
 
@@ -87,15 +93,15 @@ class Traffic:
     @property
     def rate_rps_min(self) -> float:
         """The lowest rate that is planned for any length of time."""
-        to_rps = self.arrivals.to_rps
-        return self.rate_rps if to_rps is None else min(self.rate_rps, to_rps)
+        to_rps, factors = self.arrivals.to_rps, self.arrivals.factors or (1.0,)
+        return self.rate_rps * min(factors) if to_rps is None else min(self.rate_rps, to_rps)
 
 
 def problems(traffic: Traffic, *, duration_s: float) -> Iterator[tuple[KeyPath, str]]:
     """What is wrong with a ``[traffic]`` whose every key is right by itself: where, and in words."""
-    total = math.fsum(traffic.profiles.values())
-    if abs(total - 1) > SHARES_SLACK:
-        yield ("profiles",), f"shares of profiles must add up to 1, these add up to {total:g}"
+    for key, shares in (("profiles", traffic.profiles), ("model_types", traffic.model_types or {"": 1.0})):
+        if abs((total := math.fsum(shares.values())) - 1) > SHARES_SLACK:
+            yield (key,), f"shares of {key} must add up to 1, these add up to {total:g}"
     for key, problem in arrivals.problems(traffic.arrivals, duration_s=duration_s):
         yield ("arrivals", key), problem
     if traffic.policy.backoff_s > traffic.policy.backoff_s_max:

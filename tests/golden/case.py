@@ -23,6 +23,7 @@ class Case:
     refused_share: float = 0.0  # of requests, by the gateway, from the start
     killed_at_s: float | None = None  # everything later was never written
     hold_s: float = 30.0  # from landed to undone
+    lacks: str = ""  # what the cluster lacks: nothing was begun
 
 
 CASES = {
@@ -32,4 +33,5 @@ CASES = {
     "invalid-baseline": Case(refused_share=0.05),
     "killed": Case(killed_at_s=INJECTED_S + 5.0),
     "inconclusive-thin": Case(hold_s=0.5),
+    "invalid-missing": Case(lacks="metrics (no APIService metrics.k8s.io; install metrics-server)"),
 }

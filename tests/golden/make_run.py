@@ -74,6 +74,9 @@ def _record(run_dir: Path, chosen: Case, *, seed: int) -> None:
     (run_dir / "logs").mkdir(parents=True)
     shutil.copy(HERE / "scenario.toml", run_dir / "scenario.toml")
     evidence.write_json(run_dir / "run.json", _identity(run_dir.name, seed=seed))
+    if chosen.lacks:
+        _end_early(run_dir, chosen.lacks)
+        return
     requests = list(_requests(chosen, random.Random(seed)))  # noqa: S311 - a model's dice, not a secret
     planned = [{key: one[key] for key in tables.SCHEDULE.names if key in one} for one in requests]
     plan = [
@@ -96,6 +99,14 @@ def _record(run_dir: Path, chosen: Case, *, seed: int) -> None:
     tables.close_tables(run_dir)
     evidence.write_json(run_dir / "load-summary.json", _summary(requests))
     evidence.write_json(run_dir / "journal.json", {"status": "completed" if chosen.lands else "failed"})
+
+
+def _end_early(run_dir: Path, lacks: str) -> None:
+    """What is left of a run whose scenario needs what the cluster lacks."""
+    text = (run_dir / "scenario.toml").read_text()
+    (run_dir / "scenario.toml").write_text(f'needs = ["metrics"]\n{text}')
+    looked = {"t_s": 9.0, "kind": "needs", "asked": ["metrics"], "missing": [lacks]}
+    _write_lines(run_dir / "timeline.jsonl", [looked], by="t_s", until_s=None)
 
 
 @cache

@@ -30,6 +30,7 @@ TABLES = ("schedule.parquet", "requests.parquet", "attempts.parquet")
 WHOLE = (
     "run.json",
     "scenario.toml",
+    "mutant.toml",
     "experiment.json",
     "timeline.jsonl",
     "samples.jsonl",

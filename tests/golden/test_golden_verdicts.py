@@ -44,6 +44,7 @@ def test_recorded_verdicts_keep_the_schema(case: str) -> None:
         ("invalid-baseline", "INVALID", "unhealthy baseline"),
         ("killed", "INVALID", "run did not finish"),
         ("inconclusive-thin", "INCONCLUSIVE", "more good requests would have decided it"),
+        ("invalid-missing", "INVALID", "missing: metrics (no APIService metrics.k8s.io"),
     ],
 )
 def test_each_case_ends_as_it_must(case: str, verdict: str, reason: str) -> None:

@@ -78,6 +78,7 @@ def driving(
     end_after_s: float = 3600.0,
     locustfile: Path = CHAT,
     texts: Tokens = "derived",
+    stream: bool = True,
     changes: Mapping[int, Mapping[str, Any]] = MappingProxyType({}),
 ) -> Iterator[Drive]:
     """Load on its way: a request of `tokens` tokens at each offset from `Drive.begin_s`.
@@ -92,6 +93,7 @@ def driving(
         policy=policy,
         locustfile=locustfile,
         tokens=texts,
+        stream=stream,
     )
     started = load.start(
         run_dir,
@@ -176,6 +178,7 @@ def scenario_of(**traffic: Any) -> Scenario:  # noqa: ANN401  any key of the tab
         phases=Phases(warmup_s=0, baseline_s=1, fault_s_max=1, recovery_s=1),
         objectives=(),
         invariants=(),
+        bounds=(),
         recovery=None,
         budget=None,
         expect=Expect(),

@@ -78,3 +78,22 @@ def test_client_and_engine_tell_the_same_story(tmp_path: Path) -> None:
         late_ms += [(got - sent) / 1e6 for got, sent in zip(chunks_ns[name], sent_ns, strict=True)]
     assert min(late_ms) >= -0.01  # both logs keep whole microseconds, and the deltas add up
     assert np.median(late_ms) <= 2.0
+
+
+def test_whole_answers_are_asked_for_and_checked_token_by_token(tmp_path: Path) -> None:
+    """With ``stream = false`` nothing comes before the last token was made, and all of them then."""
+    log = tmp_path / "engine.log"
+    offsets_s = [0.1 * number for number in range(5)]
+    with (
+        engine(log) as url,
+        driving(tmp_path / "run", url, offsets_s=offsets_s, tokens=TOKENS, stream=False) as drive,
+    ):
+        drive.load.wait(END_LIMIT_S)
+        rows = drive.rows()
+    truth = truth_of(log)
+
+    assert [(row["outcome"], row["tokens_received"]) for row in rows.values()] == [("ok", TOKENS)] * 5
+    for name, row in rows.items():
+        last_made_s = truth[name]["received_s"] + sum(truth[name]["sent_us"]) / 1e6
+        first_seen_s = drive.zero_ns / 1e9 + row["first_token_s"]
+        assert first_seen_s >= last_made_s - 1e-5  # both logs keep whole microseconds

@@ -20,6 +20,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from engine.__main__ import main
+from sealegs.faults import straight
 
 pytestmark = pytest.mark.load
 
@@ -167,6 +168,20 @@ def test_a_second_signal_ends_a_drain() -> None:
 
             assert finish_of(cut)[1] == "abort"
         assert engine.process.wait(WAIT_S_MAX) == 0
+
+
+def test_it_is_told_to_misbehave_from_inside(tmp_path: Path) -> None:
+    """The program of its image speaks to its door, and it answers accordingly."""
+    door = str(tmp_path / "door")
+    with running(FAULTS_SOCKET=door) as engine:
+        port = engine.line_with("listening")["http_port"]
+        engine.line_with("loaded")
+        environment = {**os.environ, "FAULTS_SOCKET": door}
+        for told, status in (({"status": 503}, 503), ({}, 200)):
+            argv = [sys.executable, "-m", "engine.misbehave", json.dumps(told)]
+            said = subprocess.run(argv, cwd=HOME, env=environment, capture_output=True, check=True).stdout
+            assert json.loads(said)["status"] == told.get("status", 0)
+            assert straight.ask(port, tokens=3)["status"] == status
 
 
 @pytest.fixture

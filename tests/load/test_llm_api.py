@@ -1,5 +1,6 @@
 """The real llm-api program between a client and an upstream that stops wherever a test wants it to."""
 
+import hashlib
 import http.client
 import json
 import signal
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -120,16 +121,22 @@ class Running:
     connections: ExitStack
 
     def ask(
-        self, *, stream: bool = True, key: str = KEY, accept: str = "application/json"
+        self, *, stream: bool = True, key: str = KEY, accept: str = "application/json", **more: object
     ) -> http.client.HTTPResponse:
         """Send one request on a connection of its own; returns when the status is there."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S_MAX)
         self.connections.callback(connection.close)
         headers = {"Authorization": f"Bearer {key}", "Accept": accept, "X-Request-Id": "r1"}
-        connection.request("POST", "/v1/chat/completions", json.dumps({"stream": stream}), headers)
+        connection.request("POST", "/v1/chat/completions", json.dumps({"stream": stream, **more}), headers)
         answer = connection.getresponse()
         self.connections.callback(answer.close)
         return answer
+
+    def metrics(self) -> str:
+        """What it says of itself."""
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S_MAX)) as connection:
+            connection.request("GET", "/metrics")
+            return connection.getresponse().read().decode()
 
 
 @contextmanager
@@ -140,6 +147,7 @@ def running(upstream: Upstream, keys: Path, *, drain_limit_s: float = WAIT_S_MAX
         "UPSTREAM": upstream.url,
         "LISTEN": "127.0.0.1:0",
         "KEYS_DIR": str(keys),
+        "PROMPTS_DIR": str(keys / "prompts"),
         "DRAIN_LIMIT_S": str(drain_limit_s),
     }
     program = [llm_api_program() / "llm-api"]
@@ -218,6 +226,47 @@ def test_keys_are_checked_and_rotate_without_a_restart(upstream: Upstream, tmp_p
 
         (tmp_path / "new").write_text("other\n")
         assert program.ask(key="other").status == http.client.OK
+
+
+def test_the_system_prompt_counts_without_a_restart(upstream: Upstream, tmp_path: Path) -> None:
+    """It stands before a chat's messages as its file has it now, its sum in answer and metrics."""
+    upstream.go_on.set()
+    mine, folder = {"role": "user", "content": "Hello"}, tmp_path / "prompts"
+    folder.mkdir()
+    sums, told = [], []
+    with running(upstream, tmp_path) as program:
+        for text in ("Be brief.\n", "Be long.\n"):
+            (folder / "system.txt").write_text(text)
+            answer = program.ask(messages=[mine])
+            answer.read()
+            sums.append(answer.headers["X-System-Prompt"])
+            told.append(program.metrics())
+
+    assert [json.loads(one["body"])["messages"] for one in upstream.seen] == [
+        [{"role": "system", "content": text}, mine] for text in ("Be brief.", "Be long.")
+    ]
+    assert sums == [hashlib.sha256(text).hexdigest()[:12] for text in (b"Be brief.", b"Be long.")]
+    for said, known in zip(told, sums, strict=True):
+        assert f'llm_api_system_prompt_info{{sum="{known}"}} 1\n' in said
+
+
+def test_a_body_that_wants_no_system_prompt_is_left_alone(upstream: Upstream, tmp_path: Path) -> None:
+    """A chat with a system prompt of its own, and what is no chat, reach the engine as they were sent."""
+    upstream.go_on.set()
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "system.txt").write_text("Be brief.")
+    own = [{"role": "system", "content": "Be rude."}, {"role": "user", "content": "Hello"}]
+    sent: list[dict[str, object]] = [
+        {"messages": own},
+        {"prompt": "Hello"},
+        {"messages": []},
+        {"messages": 3},
+    ]
+    with running(upstream, tmp_path) as program:
+        for one in sent:
+            program.ask(**one).read()  # type: ignore[arg-type]  # none of them is a parameter of its own
+
+    assert [one["body"] for one in upstream.seen] == [json.dumps({"stream": True, **one}) for one in sent]
 
 
 def test_sigterm_lets_open_streams_end(upstream: Upstream, tmp_path: Path) -> None:

@@ -33,8 +33,6 @@ from sealegs.waiting import TIMEOUTS
 if TYPE_CHECKING:
     from subprocess import Popen
 
-# The mesh's door inside the cluster: a name without the cluster's domain, which differs from one to another.
-GATEWAY_URL = "http://istio-ingressgateway.istio-system.svc"
 LOCUST = ("python3", "-m", "locust", "-f")
 FILES = "locustfiles"
 MASTER_PORT = "5557"
@@ -61,7 +59,7 @@ class Standing:
         """
         order = order_of(
             scenario.traffic,
-            gateway_url=GATEWAY_URL,
+            gateway_url=self.api.shape.gateway.url_inside,
             started_monotonic_ns=started_monotonic_ns,
             processes=scenario.traffic.processes,
             runner_pid=KEEPER_PID,

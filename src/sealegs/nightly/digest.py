@@ -8,7 +8,7 @@ from sealegs import evidence
 from sealegs.claim import Expect
 from sealegs.errors import ScenarioError
 from sealegs.nightly.ledger import states_of
-from sealegs.nightly.night import Budget, Digest, Invariant, Objective, Percentile, Recovery, word_of
+from sealegs.nightly.night import Bound, Budget, Digest, Invariant, Objective, Percentile, Recovery, word_of
 from sealegs.nightly.shape import ShapeError, shaped
 from sealegs.outputs.text import line
 from sealegs.verdict import is_as_expected
@@ -52,6 +52,7 @@ def digest(run_dir: Path, *, scenario: str, expect: Expect, attempt: int, took_s
             images=dict(run.get("images") or {}),
             objectives=tuple(shaped(Objective, one) for one in verdict["objectives"]),
             invariants=tuple(shaped(Invariant, one) for one in verdict["invariants"]),
+            bounds=tuple(shaped(Bound, one) for one in verdict.get("bounds") or ()),
             recovery=shaped(Recovery, verdict["recovery"]) if verdict["recovery"] else None,
             budget=shaped(Budget, verdict["budget"]) if verdict.get("budget") else None,
             ttft=tuple(_ttft(verdict)),

@@ -51,6 +51,17 @@ class Invariant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bound:
+    """A bound as its run's verdict has it; `value` is None when it was not measured."""
+
+    name: str
+    verdict: Decision
+    value: float | None
+    at_least: float | None
+    at_most: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recovery:
     """Recovery as its run's verdict has it; `recovery_s` is None when it was not seen."""
 
@@ -105,6 +116,7 @@ class Digest:
     images: dict[str, str] = field(default_factory=dict)
     objectives: tuple[Objective, ...] = ()
     invariants: tuple[Invariant, ...] = ()
+    bounds: tuple[Bound, ...] = ()
     recovery: Recovery | None = None
     budget: Budget | None = None
     ttft: tuple[Percentile, ...] = ()
@@ -181,6 +193,8 @@ def claims(run: Digest) -> Iterator[tuple[str, Word]]:
         yield law.name, law.verdict if law.verdict == "FAIL" or run.valid else "INVALID"
     for one in run.objectives:
         yield one.name, one.verdict if run.valid else "INVALID"
+    for bound in run.bounds:
+        yield bound.name, bound.verdict if run.valid else "INVALID"
     if run.recovery is not None:
         yield "recovery", run.recovery.verdict if run.valid else "INVALID"
     if run.budget is not None:

@@ -1,57 +1,50 @@
-"""A night is run: scenario after scenario, each in a process of its own, and its record grows on disk.
+"""A night is run: every scenario, then every planted defect, and its record grows on disk.
 
 A run that crashes takes its process with it and not the night. A run whose evidence cannot be trusted is made
 once more, and both stay on record.
 """
 
 import dataclasses
-import subprocess
-import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sealegs import evidence
+from sealegs.child_run import Say, Start
 from sealegs.claim import Expect
 from sealegs.errors import ScenarioError
+from sealegs.mutant import FILE as MUTANT
+from sealegs.mutant import MUTANTS, Mutant, load_mutant, outcome_of
 from sealegs.nightly.digest import digest
 from sealegs.nightly.history import record_of, write_night
-from sealegs.nightly.night import SCHEMA, Digest, Night, word_of
+from sealegs.nightly.night import SCHEMA, Digest, Night, claims, word_of
 from sealegs.outputs.text import line
 from sealegs.report.words import SIGNS, count, duration
 from sealegs.scenario import load_scenario
 
-SEALEGS = (sys.executable, "-c", "from sealegs.cli import main; main()")
 TRIES_MAX = 2
 ERROR_CHARACTERS_MAX = 240
 
-Say = Callable[[str], None]
 
+def play(
+    root: Path,
+    *,
+    started: datetime,
+    start: Start,
+    now: Callable[[], datetime],
+    say: Say,
+    with_mutants: bool = True,
+) -> Night:
+    """Run every scenario of a folder, negative controls and mutants last, and keep the night's record.
 
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """A process that ran a scenario has ended: its run's folder, if it came to one, and its last words."""
-
-    run_dir: Path | None
-    said: str
-
-
-Start = Callable[[Path], Ended]
-
-
-def play(root: Path, *, started: datetime, start: Start, now: Callable[[], datetime], say: Say) -> Night:
-    """Run every scenario under ``root/scenarios``, negative controls last, and keep the night's record.
-
-    `start` runs one scenario to its end. The record is on disk after each run: a night that is killed has
+    `start` runs one of them to its end. The record is on disk after each run: a night that is killed has
     what it came to.
 
     Raises:
         ScenarioError: there is no scenario, or a night of this date is on record: it is never overwritten.
     """
-    paths = scenarios(root)
+    paths = [*scenarios(root), *(mutants(root) if with_mutants else ())]
     record = record_of(root, started.date())
     if record.exists():
         raise ScenarioError(
@@ -68,11 +61,11 @@ def play(root: Path, *, started: datetime, start: Start, now: Callable[[], datet
     for number, path in enumerate(paths, 1):
         for attempt in range(1, TRIES_MAX + 1):
             again = " once more" if attempt > 1 else ""
-            say(f"night {night.night}: {number} of {count(len(paths), 'scenario')}, {path.stem}{again}")
+            say(f"night {night.night}: {number} of {count(len(paths), 'scenario')}, {_name(path)}{again}")
             run = _run(path, attempt=attempt, start=start)
             night = dataclasses.replace(night, runs=(*night.runs, run))
             write_night(root, night)
-            say(f"{path.stem}: {SIGNS[run.verdict]} {run.verdict}{_told(run)}")
+            say(f"{_name(path)}: {SIGNS[run.verdict]} {run.verdict}{_told(run)}")
             if not _is_worth_another(run):
                 break
     night = dataclasses.replace(night, ended_at=_written(now()))
@@ -93,71 +86,34 @@ def scenarios(root: Path) -> list[Path]:
     return found
 
 
-def in_a_process(root: Path, *, context: str | None, say: Say) -> Start:
-    """Runs a scenario as ``sealegs run`` does; one that died before its verdict is healed and judged."""
-    options = ["--context", context] if context else []
-
-    def start(path: Path) -> Ended:
-        there = set(evidence.run_dirs(root))
-        pid, said = _called(["run", *options, str(path)], say=say)
-        run_dir = next(
-            (one for one in evidence.run_dirs(root) if one not in there and _is_of(one, pid)), None
-        )
-        if run_dir is not None and not (run_dir / "verdict.json").exists():
-            say("the run died before its verdict: healing")
-            _called(["heal", "--root", str(root)], say=say)
-        return Ended(run_dir=run_dir, said=said)
-
-    return start
+def mutants(root: Path) -> list[Path]:
+    """The mutants' files in the order of their names."""
+    return sorted((root / MUTANTS).glob(f"*/{MUTANT}"))
 
 
-def _called(words: Sequence[str], *, say: Say) -> tuple[int, str]:
-    """A command of ours has ended: its process number, and the last line of what it told."""
-    last: deque[str] = deque(maxlen=1)
-
-    def listen(lines: Iterable[str]) -> None:
-        for told in lines:
-            last.append(told.strip().removeprefix("sealegs: "))
-            say(last[0])
-
-    with subprocess.Popen(
-        [*SEALEGS, *words],
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        process_group=0,  # Ctrl-C is ours to hear: two of them would end its undo
-    ) as child:
-        assert child.stderr is not None  # noqa: S101  it was asked for
-        try:
-            listen(child.stderr)
-        except KeyboardInterrupt:
-            child.terminate()
-            listen(child.stderr)
-            child.wait()
-            raise
-    return child.pid, last[0] if last else ""
-
-
-def _is_of(run_dir: Path, pid: int) -> bool:
-    """Whether a process began a run."""
-    return (evidence.read_json(run_dir / "run.json") or {}).get("pid") == pid
+def _name(path: Path) -> str:
+    """What a scenario, or a mutant, is called."""
+    return path.parent.name if path.name == MUTANT else path.stem
 
 
 def _run(path: Path, *, attempt: int, start: Start) -> Digest:
     """One run, or why it did not come to be."""
     began_s = time.monotonic()
-    expect, said = Expect(verdict="INVALID" if path.parent.name == "negative" else "PASS"), ""
+    expect, said = Expect(verdict=_likely(path)), ""
     try:
-        expect = load_scenario(path).expect
-        ended = start(path)
+        mutant = load_mutant(path) if path.name == MUTANT else None
+        scenario = mutant.scenario if mutant else load_scenario(path)
+        expect = scenario.expect
+        ended = start(scenario.path, mutant.name if mutant else None)
         said = ended.said
         took_s = round(time.monotonic() - began_s, 1)
         if ended.run_dir is not None:
-            return digest(ended.run_dir, scenario=path.stem, expect=expect, attempt=attempt, took_s=took_s)
+            run = digest(ended.run_dir, scenario=_name(path), expect=expect, attempt=attempt, took_s=took_s)
+            return _caught(run, mutant, ended.run_dir) if mutant else run
     except ScenarioError as error:
         said = error.problems[0]
     return Digest(
-        scenario=path.stem,
+        scenario=_name(path),
         expected=word_of(expect.verdict),
         as_expected=False,
         attempt=attempt,
@@ -165,6 +121,18 @@ def _run(path: Path, *, attempt: int, start: Start) -> Digest:
         took_s=round(time.monotonic() - began_s, 1),
         error=line(said, most=ERROR_CHARACTERS_MAX) or "the run ended without a word",
     )
+
+
+def _likely(path: Path) -> str:
+    """How a run must end whose file cannot tell."""
+    return "FAIL" if path.name == MUTANT else "INVALID" if path.parent.name == "negative" else "PASS"
+
+
+def _caught(run: Digest, mutant: Mutant, run_dir: Path) -> Digest:
+    """A mutant's run: it ended as it must when exactly the claims that it names failed."""
+    reasons = (evidence.read_json(run_dir / "verdict.json") or {}).get("reasons", ())
+    outcome = outcome_of(mutant, dict(claims(run)), run.verdict, reasons)
+    return dataclasses.replace(run, as_expected=outcome == "killed")
 
 
 def _is_worth_another(run: Digest) -> bool:

@@ -13,7 +13,7 @@ from sealegs.nightly.history import NIGHTS, History
 from sealegs.nightly.night import Digest, Night, Objective, claims
 from sealegs.nightly.pictures import strip
 from sealegs.report.interval import floor_of, interval_bar
-from sealegs.report.words import MISSING, count, duration, seconds, share
+from sealegs.report.words import MISSING, allowed, count, duration, figure, seconds, share
 from sealegs.verdict import WORST_FIRST, Word
 
 STRIP_NIGHTS = 14
@@ -157,6 +157,9 @@ def _claims(
             observed=share(one.good_share),
             bar=interval_bar(_bar_of(one), floor=floor),
         )
+    for bound in run.bounds:
+        limits = allowed(bound.at_least, bound.at_most)
+        yield made(bound.name, "bound", limit=limits, number="", observed=figure(bound.value))
     if (recovery := run.recovery) is not None:
         limit = f"≤ {seconds(recovery.limit_s)}"
         yield made("recovery", "", limit=limit, number="", observed=seconds(recovery.recovery_s))

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sealegs.fates import MEASURED
-from sealegs.report.words import seconds, share
+from sealegs.report.words import allowed, figure, seconds, share
 from sealegs.verdict import WORST_FIRST, Word
 
-Kind = Literal["objective", "invariant", "recovery", "budget", "check", "run"]
+Kind = Literal["objective", "invariant", "bound", "recovery", "budget", "check", "run"]
 Document = Mapping[str, Any]
 
 
@@ -62,6 +62,9 @@ def _claimed(document: Document) -> Iterator[Claim]:
         yield _told(document, "objective", one, said, lasted_s=lasted_s)
     for one in document["invariants"]:
         yield _told(document, "invariant", one, one["detail"])
+    for one in document["bounds"]:
+        limits = allowed(one["at_least"], one["at_most"])
+        yield _told(document, "bound", one, f"{figure(one['value'])}, limit {limits}: {one['detail']}")
     if one := document["recovery"]:
         said = f"{seconds(one['recovery_s'])}, limit {seconds(one['limit_s'])}: {one['detail']}"
         named = {**one, "name": "recovery"}

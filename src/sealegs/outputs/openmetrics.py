@@ -64,6 +64,11 @@ def _claimed(document: Document, of: Labels) -> Iterator[str]:
     violations = [({**of, "invariant": one["name"]}, one["violations"]) for one in document["invariants"]]
     yield from _gauge("sealegs_invariant_violations", "Counter-examples that were seen.", violations)
     yield from _verdicts("invariant", found, of)
+    values = [
+        ({**of, "bound": one["name"], "measure": one["measure"]}, one["value"]) for one in document["bounds"]
+    ]
+    yield from _gauge("sealegs_bound_value", "What a bound is about; absent when not measured.", values)
+    yield from _verdicts("bound", found, of)
     recovery = document["recovery"] or {"recovery_s": None, "limit_s": None}
     yield from _gauge(
         "sealegs_recovery_seconds",

@@ -10,6 +10,7 @@ from sealegs.arrivals import Arrivals, Times, problems
 from sealegs.claim import Expect, Phases
 from sealegs.data import read_trace
 from sealegs.errors import ScenarioError
+from sealegs.knee_files import resolved
 from sealegs.portrait.measures import Floats, ks_by_chance, ks_distance
 from sealegs.profiles import trace_of
 from sealegs.scenario import Scenario
@@ -143,6 +144,7 @@ def scenario_of(
         phases=Phases(warmup_s=0, baseline_s=duration_s, fault_s_max=0, recovery_s=0),
         objectives=(),
         invariants=(),
+        bounds=(),
         recovery=None,
         budget=None,
         expect=Expect(),
@@ -153,8 +155,10 @@ def portrait_of(profile: str, scenario: Scenario) -> Portrait:
     """A profile of a scenario, as a run of it would send it.
 
     Raises:
-        ScenarioError: the scenario does not send the profile, or nothing of it is left.
+        ScenarioError: the scenario does not send the profile, nothing of it is left, or its rate is a share
+            of a knee that is not known.
     """
+    scenario = resolved(scenario)
     if profile not in scenario.traffic.profiles:
         sent = ", ".join(scenario.traffic.profiles)
         raise ScenarioError([f"{scenario.path}: sends no {profile!r}; it sends: {sent}"])

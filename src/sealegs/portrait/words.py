@@ -75,6 +75,10 @@ def _of_all(portrait: Portrait) -> str:
 
 def _arrivals(traffic: Traffic) -> str:
     """The kind of arrivals with what it was given."""
-    asked = vars(traffic.arrivals)
-    given = [f"{key} = {value:g}" for key, value in asked.items() if key != "kind" and value is not None]
-    return f"{asked['kind']} ({', '.join(given)})" if given else str(asked["kind"])
+    asked = {key: value for key, value in vars(traffic.arrivals).items() if value is not None}
+    kind = str(asked.pop("kind"))
+    given = [
+        f"{key} = {', '.join(f'{one:g}' for one in (value if isinstance(value, tuple) else (value,)))}"
+        for key, value in asked.items()
+    ]
+    return f"{kind} ({'; '.join(given)})" if given else kind

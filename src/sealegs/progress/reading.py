@@ -10,7 +10,7 @@ from typing import Any
 from sealegs.claim import Phases
 from sealegs.errors import ScenarioError
 from sealegs.evidence import read_json
-from sealegs.scenario import load_scenario
+from sealegs.mutant import asked_of
 from sealegs.traffic.load import status_of
 from sealegs.traffic.quantile import quantile_of
 from sealegs.waiting import now_ns
@@ -119,7 +119,7 @@ class Reader:
             raise ScenarioError([f"{run_dir / 'run.json'}:1: absent or not readable: not a run's folder"])
         self._run_dir = run_dir
         self._zero_ns = int(run["started_monotonic_ns"])
-        self._scenario = load_scenario(run_dir / "scenario.toml", name=run["scenario"], files_exist=False)
+        self._scenario = asked_of(run_dir, run)
         self._timeline = Growing(run_dir / "timeline.jsonl")
         self._samples = Growing(run_dir / "samples.jsonl")
         self._changes: tuple[Change, ...] = ()

@@ -22,12 +22,15 @@ from sealegs.kube.watch import Change, watch
 from sealegs.probes import ENGINES
 from sealegs.recorder.changes import Changes
 from sealegs.recorder.samples import Sampler
+from sealegs.stack_shape import GATEWAY
 from sealegs.timeline import Timeline
 from sealegs.waiting import TIMEOUTS, every, now_ns, now_s, wait_until
 
 SAMPLE_EVERY_S = 1.0
 LOOK_EVERY_S = 0.05
-MESH, GATEWAY = "istio-system", "istio-ingressgateway"
+MESH = "istio-system"
+# Namespaces of what steers the stack: when a service there has nobody behind it is told too.
+AROUND = (MESH, "monitoring")
 
 
 class Recorder:
@@ -57,7 +60,7 @@ class Recorder:
         self._threads: list[Thread] = []
         self._logs: dict[str, LogCopy] = {}
         self._logs_since = _wall_time_of(zero_ns)
-        self._changes = Changes(timeline, on_pod=self._copy_engine_log)
+        self._changes = Changes(timeline, on_pod=self._copy_engine_log, shape=api.shape)
         self._samples = JsonLines(run_dir / "samples.jsonl")
         self._sampler = Sampler(api, namespace=namespace, changes=self._changes, load_status=load_status)
 
@@ -102,13 +105,18 @@ class Recorder:
     @property
     def _watched(self) -> dict[str, Change]:
         """What is watched, and what is done with its changes."""
-        here = f"namespaces/{self._namespace}"
+        here, slices = f"namespaces/{self._namespace}", "/apis/discovery.k8s.io/v1/namespaces"
         return {
             "/api/v1/nodes": self._changes.node,
-            f"/api/v1/{here}/pods": self._changes.pod,
-            f"/api/v1/namespaces/{MESH}/pods": self._mesh_pod,
-            f"/apis/discovery.k8s.io/v1/{here}/endpointslices": self._changes.endpoints,
+            **{f"/api/v1/namespaces/{one}/pods": self._mesh_pod for one in (MESH, self._gateways)},
+            # Last, so that it holds where the gateway's pods stand among the stack's.
+            f"/api/v1/{here}/pods": self._pod,
+            **{
+                f"{slices}/{one}/endpointslices": self._changes.endpoints
+                for one in (self._namespace, self._gateways, *AROUND)
+            },
             f"/apis/policy/v1/{here}/poddisruptionbudgets": self._changes.pdb,
+            f"/apis/autoscaling/v2/{here}/horizontalpodautoscalers": self._changes.autoscaler,
         }
 
     def _watch(self, path: str, on_change: Change, *, looked: Event) -> Callable[[], None]:
@@ -123,12 +131,23 @@ class Recorder:
                 if sample is not None:
                     self._samples.append({"t_s": t_s, **sample})
 
+    @property
+    def _gateways(self) -> str:
+        """Where the pods of the gateway stand."""
+        return self._api.shape.gateway.namespace
+
+    def _pod(self, change: str, item: Mapping[str, Any]) -> None:
+        if parse_pod(item, self._api.shape).app == GATEWAY:
+            self._mesh_pod(change, item)
+        else:
+            self._changes.pod(change, item)
+
     def _mesh_pod(self, change: str, item: Mapping[str, Any]) -> None:
         self._changes.mesh_pod(change, item)
-        pod = parse_pod(item)
+        pod = parse_pod(item, self._api.shape)
         if pod.app == GATEWAY and change != "deleted":
-            # All that a gateway runs is the container that is a sidecar elsewhere.
-            gateway = replace(pod, container=SIDECAR)
+            # All that Istio's gateway runs is the container that is a sidecar elsewhere.
+            gateway = replace(pod, container=pod.container or SIDECAR)
             self._copy_log(gateway, name=f"{pod.name}{mesh.LOG}", kept=mesh.kept)
 
     def _copy_engine_log(self, pod: Pod) -> None:

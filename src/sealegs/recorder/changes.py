@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-from sealegs.kube.objects import Endpoints, Pod, parse_endpoints, parse_node, parse_pdb, parse_pod
+from sealegs.kube.objects import (
+    Endpoints,
+    Pod,
+    parse_autoscaler,
+    parse_endpoints,
+    parse_node,
+    parse_pdb,
+    parse_pod,
+)
+from sealegs.stack_shape import REFERENCE, StackShape
 from sealegs.timeline import Timeline
 
 Json = Mapping[str, Any]
@@ -16,15 +25,18 @@ class Changes:
     A kubelet touches its node every few seconds; that alone says nothing.
     """
 
-    def __init__(self, timeline: Timeline, *, on_pod: Callable[[Pod], None]) -> None:
-        """Note changes in `timeline`; `on_pod` is told of each pod that is there."""
+    def __init__(
+        self, timeline: Timeline, *, on_pod: Callable[[Pod], None], shape: StackShape = REFERENCE
+    ) -> None:
+        """Note changes in `timeline`; `on_pod` is told of each pod of the stack that is there."""
+        self._shape = shape
         self._timeline = timeline
         self._on_pod = on_pod
         self._lock = Lock()
         self._noted: dict[tuple[str, str], Json] = {}
         self._pods: dict[str, Pod] = {}
         self._mesh: dict[str, Pod] = {}
-        self._slices: dict[str, Endpoints] = {}
+        self._slices: dict[str, tuple[str, Endpoints]] = {}
 
     @property
     def pods(self) -> list[Pod]:
@@ -40,30 +52,28 @@ class Changes:
 
     def pod(self, change: str, item: Json) -> None:
         """A pod of the stack changed."""
-        pod = parse_pod(item)
+        pod = parse_pod(item, self._shape)
         self._keep(self._pods, change, pod)
-        who = {"name": pod.name, "uid": pod.uid, "app": pod.app, "node": pod.node, "ip": pod.ip}
-        state = {"ready": pod.ready, "deleting": pod.deleting, "reason": pod.disruption, "phase": pod.phase}
-        containers = {"started": pod.started, "restarts": pod.restarts, "killed": pod.killed}
-        # What changed is the pod, not the word for it: after "added" the same again is nothing new.
-        self._note("pod", pod.uid, {**who, **state, **containers}, event=change)
+        self._note_pod(change, pod)
         if change != "deleted":
             self._on_pod(pod)
 
     def mesh_pod(self, change: str, item: Json) -> None:
-        """A pod of the mesh changed: kept, not noted."""
-        self._keep(self._mesh, change, parse_pod(item))
+        """A pod of the mesh changed."""
+        pod = parse_pod(item, self._shape)
+        self._keep(self._mesh, change, pod)
+        self._note_pod(change, pod)
 
     def node(self, change: str, item: Json) -> None:
         """A node changed. One that is no more is neither ready nor has it GPUs."""
-        node = parse_node(item)
+        node = parse_node(item, self._shape)
         there = change != "deleted"
         state = {"ready": node.ready and there, "gpus_allocatable": node.gpus if there else 0}
         self._note("node", node.name, {"name": node.name, **state, "unschedulable": not node.schedulable})
 
     def pdb(self, change: str, item: Json) -> None:
         """A disruption budget changed. One that is no more asks for nothing."""
-        pdb = parse_pdb(item)
+        pdb = parse_pdb(item, self._shape)
         there = int(change != "deleted")
         counts = {
             "current_healthy": there * pdb.current_healthy,
@@ -75,17 +85,30 @@ class Changes:
 
     def endpoints(self, change: str, item: Json) -> None:
         """A slice of a service's endpoints changed: noted is the service, all of its slices together."""
-        one = parse_endpoints(item)
+        one, namespace = parse_endpoints(item), str(item["metadata"].get("namespace"))
         with self._lock:
             self._slices.pop(item["metadata"]["uid"], None)
             if change != "deleted":
-                self._slices[item["metadata"]["uid"]] = one
-            slices = [each for each in self._slices.values() if each.service == one.service]
+                self._slices[item["metadata"]["uid"]] = namespace, one
+            slices = [each for where, each in self._slices.values() if where == namespace]
+        slices = [each for each in slices if each.service == one.service]
         ready = sorted(name for each in slices for name in each.ready)
         terminating = sorted(name for each in slices for name in each.terminating)
-        self._note(
-            "endpoints", one.service, {"name": one.service, "ready": ready, "terminating": terminating}
-        )
+        state = {"name": one.service, "ready": ready, "terminating": terminating}
+        self._note("endpoints", f"{namespace}/{one.service}", state)
+
+    def autoscaler(self, change: str, item: Json) -> None:
+        """A horizontal autoscaler changed. One that is no more is not active."""
+        one = parse_autoscaler(item, self._shape)
+        state = {"app": one.app, "wanted": one.wanted, "active": one.active and change != "deleted"}
+        self._note("autoscaler", one.name, {"name": one.name, **state})
+
+    def _note_pod(self, change: str, pod: Pod) -> None:
+        who = {"name": pod.name, "uid": pod.uid, "app": pod.app, "node": pod.node, "ip": pod.ip}
+        state = {"ready": pod.ready, "deleting": pod.deleting, "reason": pod.disruption, "phase": pod.phase}
+        containers = {"started": pod.started, "restarts": pod.restarts, "killed": pod.killed}
+        # What changed is the pod, not the word for it: after "added" the same again is nothing new.
+        self._note("pod", pod.uid, {**who, **state, **containers}, event=change)
 
     def _keep(self, pods: dict[str, Pod], change: str, pod: Pod) -> None:
         with self._lock:

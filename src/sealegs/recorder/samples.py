@@ -68,13 +68,15 @@ class Sampler:
             return None
         status = self._load_status() or {}
         there = [pod for pod in pods if not pod.deleting]
+        ejected = self._ejected()
         return {
             "ready": _counted(desired, (pod.app for pod in there if pod.ready)),
             "desired": desired,
             "pending": _counted(desired, (pod.app for pod in there if pod.phase == "Pending")),
             "in_flight": {name: load.running + load.waiting for name, load in loads.items()},
             "queue": {name: load.waiting for name, load in loads.items()},
-            "ejections_active": self._ejected(),
+            "ejected": ejected,
+            "ejections_active": sum(ejected.values()),
             "pending_overflow": self._since_start(OVERFLOW),
             "retries": self._since_start(RETRIES),
             "load_in_flight": status.get("in_flight", 0),
@@ -113,10 +115,11 @@ class Sampler:
         names = (EJECTIONS, OVERFLOW, RETRIES)
         return reads.pod_metrics(self._api, pod, names=names, limit_s=2 * ANSWER_LIMIT_S)
 
-    def _ejected(self) -> int:
-        """How many hosts the proxies that are there have ejected now."""
-        there = {pod.uid for pod in (*self._changes.pods, *self._changes.mesh_pods)}
-        return int(sum(values.get(EJECTIONS, 0.0) for uid, values in self._mesh.items() if uid in there))
+    def _ejected(self) -> dict[str, int]:
+        """Pod → how many hosts its proxy has ejected now, of those pods that are there and have said so."""
+        there = {pod.uid: pod.name for pod in (*self._changes.pods, *self._changes.mesh_pods)}
+        said = {uid: values for uid, values in self._mesh.items() if uid in there}
+        return {there[uid]: int(values.get(EJECTIONS, 0.0)) for uid, values in said.items()}
 
     def _since_start(self, name: str) -> int:
         """What all proxies have counted since the first look; one that is gone keeps its share."""

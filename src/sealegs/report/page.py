@@ -16,13 +16,14 @@ from sealegs.report.interval import budget_bar, budget_end, floor_of
 from sealegs.report.ladder import ladder_of
 from sealegs.report.reading import Reading, read
 from sealegs.report.timeline import timeline
-from sealegs.report.words import MISSING, SIGNS, duration, part, plain, seconds, share
+from sealegs.report.words import MISSING, SIGNS, allowed, duration, figure, part, plain, seconds, share
 
 # What a reader finds in each file, in the order to open them.
 FILES = {
     "verdict.json": "the judgement this page draws",
     "run.json": "identity: commit, versions, nodes, images",
     "scenario.toml": "what was claimed",
+    "mutant.toml": "the defect that was planted, and which claims must see it",
     "experiment.json": "the fault's gate, injection, landed check, hold and undo",
     "schedule.parquet": "each request as it was planned",
     "requests.parquet": "each request as it went",
@@ -63,7 +64,9 @@ def draw(reading: Reading) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(seconds=seconds, share=share, part=part, plain=plain)
+    environment.filters.update(
+        allowed=allowed, figure=figure, part=part, plain=plain, seconds=seconds, share=share
+    )
     style = (here / "page.css").read_text(encoding="utf-8")
     return environment.get_template("page.html.j2").render(_shown(reading), style=Markup(style))  # noqa: S704  our own file
 

@@ -45,6 +45,12 @@ def figure(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}"  # noqa: PLR2004  three digits
 
 
+def allowed(at_least: float | None, at_most: float | None) -> str:
+    """The limits of a number, those that there are."""
+    limits = (("\N{GREATER-THAN OR EQUAL TO}", at_least), ("\N{LESS-THAN OR EQUAL TO}", at_most))
+    return ", ".join(f"{sign} {figure(limit)}" for sign, limit in limits if limit is not None)
+
+
 def points(value: float | None) -> str:
     """A difference of shares in percentage points, with its sign."""
     return MISSING if value is None else f"{value * 100:+.2f} pp".replace("-", "\N{MINUS SIGN}")

@@ -1,8 +1,9 @@
-"""The events of one streamed completion, read as OpenAI's: what was said, when, and how it ended.
+"""One completion, streamed or whole, read as OpenAI's: what was said, when, and how it ended.
 
 Whatever an event holds, reading it never fails: what is not as it should be is kept as the answer's error.
 """
 
+import re
 from typing import Any
 
 import orjson
@@ -10,23 +11,27 @@ import orjson
 DONE = b"[DONE]"
 QUOTED_BYTES_MAX = 80
 ERROR_CHARS_MAX = 300
+# Between two tokens of the reference engine, each of which begins with a space.
+BETWEEN_TOKENS = re.compile(r"(?= )")
 
 
 class Answer:
-    """What the events read so far amount to.
+    """What the events read so far amount to, or without `stream` the one object that is all of it.
 
     Attributes:
         texts: content of each event that has any, in order; thoughts and a tool's arguments are content too.
+            Of an answer that came whole, its text cut before each space.
         texts_ns: when each was received, nanoseconds of CLOCK_MONOTONIC.
         finish_reason: the last one given.
-        done: whether ``[DONE]`` came.
+        done: whether ``[DONE]`` came, or the whole answer.
         error: what the first error event, or the first event that is not OpenAI's, said; None without one.
         usage_tokens: the server's own count, ``usage.completion_tokens``, as last sent; None if never.
     """
 
-    __slots__ = ("done", "error", "finish_reason", "texts", "texts_ns", "usage_tokens")
+    __slots__ = ("_part", "_what", "done", "error", "finish_reason", "texts", "texts_ns", "usage_tokens")
 
-    def __init__(self) -> None:
+    def __init__(self, *, stream: bool = True) -> None:
+        self._what, self._part = ("event", "delta") if stream else ("answer", "message")
         self.texts: list[str] = []
         self.texts_ns: list[int] = []
         self.finish_reason: str | None = None
@@ -42,17 +47,24 @@ class Answer:
         try:
             event = orjson.loads(data)
         except orjson.JSONDecodeError:
-            self._fail(f"event is not JSON: {data[:QUOTED_BYTES_MAX]!r}")
+            self._fail(f"{self._what} is not JSON: {data[:QUOTED_BYTES_MAX]!r}")
             return
         if not isinstance(event, dict):
-            self._fail(f"event is not a JSON object: {data[:QUOTED_BYTES_MAX]!r}")
+            self._fail(f"{self._what} is not a JSON object: {data[:QUOTED_BYTES_MAX]!r}")
         elif event.get("error"):
             self._fail(_message_of(event["error"]))
         # Some servers send the error's object itself.
         elif event.get("object") == "error":
             self._fail(_message_of(event))
         elif not self._read_chunk(stamp_ns, event):
-            self._fail(f"event is not as OpenAI's: {data[:QUOTED_BYTES_MAX]!r}")
+            self._fail(f"{self._what} is not as OpenAI's: {data[:QUOTED_BYTES_MAX]!r}")
+
+    def read_whole(self, stamp_ns: int, body: bytes) -> None:
+        """Take in an answer that came at once."""
+        self.read(stamp_ns, body)
+        self.texts = [token for text in self.texts for token in BETWEEN_TOKENS.split(text) if token]
+        self.texts_ns = [stamp_ns] * len(self.texts)
+        self.done = True
 
     def _fail(self, said: str) -> None:
         """Keep the first error: those after it are often its echo."""
@@ -68,7 +80,7 @@ class Answer:
         choice = choices[0] if isinstance(choices, list) else None
         if not isinstance(choice, dict):
             return False
-        text, reason = _text_of(choice), choice.get("finish_reason")
+        text, reason = _text_of(choice, self._part), choice.get("finish_reason")
         if not isinstance(text, str):
             return False
         # A first event with a role and no content is not a token: nobody can read it.
@@ -86,9 +98,9 @@ class Answer:
             self.usage_tokens = count
 
 
-def _text_of(choice: dict[str, Any]) -> object:
+def _text_of(choice: dict[str, Any], part: str) -> object:
     """What a choice adds to the answer: text, empty when it adds nothing; anything else is a wrong shape."""
-    delta = choice.get("delta")
+    delta = choice.get(part)
     if not delta:
         return choice.get("text") or ""
     if not isinstance(delta, dict):

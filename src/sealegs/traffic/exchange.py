@@ -14,7 +14,7 @@ class Planned:
 
     Turn k of a session leaves no earlier than `think_s` after the answer to turn k - 1 has ended. Prompts of
     a profile with one `prefix` begin with the same text for `prefix_tokens`. `cancel`: hang up after the
-    first token.
+    first token. `stream`: the answer is to come token by token, not whole.
     """
 
     request_id: str
@@ -29,6 +29,7 @@ class Planned:
     prefix: str = ""
     prefix_tokens: int = 0
     cancel: bool = False
+    stream: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,15 @@ class Exchange:
     sock: socket.socket | None = None
     reused: bool = False
     connected_ns: int | None = None
-    reply: Reply = field(default_factory=Reply)
+    reply: Reply = field(init=False)
     look_ns: int = 0
     checked: int = 0
     ending: Ending | None = None
     ending_detail: str = ""
     end_ns: int | None = None
+
+    def __post_init__(self) -> None:
+        self.reply = Reply(stream=self.planned.stream)
 
     def overdue(self, now_ns: int, deadlines: Deadlines) -> Ending | None:
         """The deadline that has passed first, if any. Gaps are between bytes: a comment is a sign of life.
@@ -118,7 +122,8 @@ class Exchange:
             ending_detail=self.ending_detail,
             reused=self.reused,
             status=reply.status,
-            is_events=reply.is_events,
+            stream=self.planned.stream,
+            is_answer=reply.is_answer,
             media=reply.media,
             said=reply.said.decode(errors="replace"),
             tokens=tokens,

@@ -35,6 +35,7 @@ class Order:
     in_flight_max: int
     tokens_per_s: float
     tokens: Tokens
+    stream: bool
     deadlines: Deadlines
     policy: Policy
     runner_pid: int
@@ -53,6 +54,7 @@ def order_of(
         in_flight_max=traffic.in_flight_max,
         tokens_per_s=traffic.tokens_per_s,
         tokens=traffic.tokens,
+        stream=traffic.stream,
         deadlines=traffic.deadlines,
         policy=traffic.policy,
         runner_pid=runner_pid,

@@ -65,7 +65,9 @@ class Seen:
     Attributes:
         ending_detail: the socket's error in words, or why we gave up.
         reused: whether the connection had carried a request before.
-        media: what the headers call a body that is no event stream; `said` is how it begins.
+        stream: whether the answer was asked for as a stream, or whole.
+        is_answer: whether the body has the form that was asked for: an event stream, or JSON.
+        media: what the headers call a body that has not; `said` is how it begins.
         tokens: ``derived`` when each text must be `token_text`, the reference engine's; ``counted`` when
             texts are the server's own.
         belonging: how many texts from the first are known to be right already.
@@ -78,7 +80,8 @@ class Seen:
     ending_detail: str = ""
     reused: bool = False
     status: int | None = None
-    is_events: bool = True
+    stream: bool = True
+    is_answer: bool = True
     media: str = ""
     said: str = ""
     tokens: Tokens = "derived"
@@ -133,9 +136,10 @@ def classify(seen: Seen) -> Outcome:
 
 def _streamed(seen: Seen) -> Outcome:
     """The server promised an answer: what it said decides before how it ended."""
-    if not seen.is_events:
+    if not seen.is_answer:
+        form = "event stream" if seen.stream else "JSON"
         media = f" but {seen.media}" if seen.media else ""
-        return Outcome("no_finish", _quoting(f"the answer is no event stream{media}", seen.said))
+        return Outcome("no_finish", _quoting(f"the answer is no {form}{media}", seen.said))
     if seen.error is not None:
         return Outcome("error_event", _after(seen, seen.error))
     if seen.tokens == "derived" and (wrong := wrong_token(seen)) is not None:

@@ -13,7 +13,7 @@ import httptools
 from sealegs.traffic.answer import Answer
 from sealegs.traffic.events import EVENT_BYTES_MAX, Events
 
-EVENT_STREAM = b"text/event-stream"
+EVENT_STREAM, JSON = b"text/event-stream", b"application/json"
 IDENTITY = b"identity"
 SAID_BYTES_MAX = 200
 MEDIA_CHARS_MAX = 80
@@ -35,7 +35,7 @@ class Reply:
         headers_ns: when the headers were whole.
         last_ns: when the last bytes were received.
         size_bytes: how many were received, headers and framing included.
-        is_events: whether the body is server-sent events that can be read.
+        is_answer: whether the body can be read, and has the form that was asked for: events, or JSON.
         media: what the headers say of a body that is not.
         complete: whether the body ended as HTTP says it should.
         broken: why no more is read: no HTTP, or beyond a bound. None while all is well.
@@ -45,18 +45,21 @@ class Reply:
         waiting_bytes: body received and not read yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, stream: bool = True) -> None:
+        """Receive a reply to a request that asked for a stream, or for the answer whole."""
+        self._stream = stream
+        self._whole = bytearray()
         self.status: int | None = None
         self.headers: dict[bytes, bytes] = {}
         self.headers_ns: int | None = None
         self.last_ns = 0
         self.size_bytes = 0
-        self.is_events = False
+        self.is_answer = False
         self.media = ""
         self.complete = False
         self.broken: str | None = None
         self.keeps_open = False
-        self.answer = Answer()
+        self.answer = Answer(stream=stream)
         self.said = b""
         self._pieces: deque[tuple[int, bytes]] = deque()
         self.waiting_bytes = 0
@@ -137,23 +140,29 @@ class Reply:
         kind = self.headers.get(b"content-type", b"")
         coding = self.headers.get(b"content-encoding", IDENTITY).lower()
         self._coded = coding != IDENTITY
-        self.is_events = kind.lower().startswith(EVENT_STREAM) and not self._coded
-        if not self.is_events:
+        asked = EVENT_STREAM if self._stream else JSON
+        self.is_answer = kind.lower().startswith(asked) and not self._coded
+        if not self.is_answer:
             self.media = _media(kind, coding)
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body, out of its chunk."""
         if self.complete:
             return
-        if self.is_events:
+        if self.is_answer and self._stream:
             self._pieces.append((self.last_ns, body))
             self.waiting_bytes += len(body)
-        elif len(self.said) < SAID_BYTES_MAX and not self._coded:
+            return
+        if self.is_answer:
+            self._whole += body
+        if len(self.said) < SAID_BYTES_MAX and not self._coded:
             self.said = (self.said + body)[:SAID_BYTES_MAX]
 
     def on_message_complete(self) -> None:
         """The body ended as it should; an interim reply has none."""
         self.complete = not self._interim
+        if self.complete and self.is_answer and not self._stream:
+            self.answer.read_whole(self.last_ns, bytes(self._whole))
 
 
 def _media(kind: bytes, coding: bytes) -> str:

@@ -48,8 +48,8 @@ def make(scenario: Scenario, *, start_s: float = 0.0) -> pa.Table:
     """
     traffic = scenario.traffic
     # Streams of their own, so that another arrival process or policy keeps the drawn sessions.
-    for_times, for_sessions, for_policy, for_mix = (
-        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(4)
+    for_times, for_sessions, for_policy, for_mix, for_models = (
+        np.random.default_rng(seed) for seed in np.random.SeedSequence(scenario.seed).spawn(5)
     )
     traces = {profile: trace_of(read_trace(profile)) for profile in traffic.profiles}
     shares = np.array([share / turns_mean(traces[name]) for name, share in traffic.profiles.items()])
@@ -66,7 +66,8 @@ def make(scenario: Scenario, *, start_s: float = 0.0) -> pa.Table:
     if not kept.num_rows:
         raise ScenarioError([_none_fits(scenario, drawn=rows.num_rows)])
     notes = {DROPPED: rows.num_rows - kept.num_rows, END_S: start_s + scenario.phases.duration_s}
-    return _table(kept, traffic, start_s=start_s, notes=notes, rng=for_policy)
+    models = _models(traffic, kept.num_rows, rng=for_models)
+    return _table(kept, traffic, models, start_s=start_s, notes=notes, rng=for_policy)
 
 
 def dropped_of(schedule: pa.Table) -> int:
@@ -169,9 +170,18 @@ def _fit_so_far(trace: Trace, traffic: Traffic) -> Flags:
     return np.asarray(misfits == np.repeat(before, sessions.length))
 
 
+def _models(traffic: Traffic, count: int, *, rng: np.random.Generator) -> list[str]:
+    """The model type of each of so many requests."""
+    shares = traffic.model_types or {traffic.model_type: 1.0}
+    weights = np.array(list(shares.values()))
+    chosen: list[str] = rng.choice(list(shares), size=count, p=weights / weights.sum()).tolist()
+    return chosen
+
+
 def _table(
     kept: pa.Table,
     traffic: Traffic,
+    models: list[str],
     *,
     start_s: float,
     notes: Mapping[bytes, float],
@@ -182,7 +192,7 @@ def _table(
     made: dict[str, Any] = {
         "request_id": [f"r{number:06d}" for number in range(count)],
         "intended_s": np.round(start_s + kept["intended_s"].to_numpy(), 6),
-        "model_type": [traffic.model_type] * count,
+        "model_type": models,
         "cancel": rng.random(count) < traffic.policy.cancel_share,
     }
     columns: dict[str, Any] = {name: made[name] if name in made else kept[name] for name in SCHEDULE.names}

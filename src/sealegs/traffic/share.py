@@ -9,10 +9,14 @@ import pyarrow as pa
 from sealegs.traffic.exchange import Planned
 
 
-def share_of(schedule: pa.Table, *, worker: int, processes: int) -> list[Planned]:
-    """A process's part of a schedule, in the order of the intended times: every N-th session whole."""
+def share_of(schedule: pa.Table, *, worker: int, processes: int, stream: bool) -> list[Planned]:
+    """A process's part of a schedule, in the order of the intended times: every N-th session whole.
+
+    Whether answers are streamed is the same for all, and no column of it.
+    """
     rows = schedule.sort_by("intended_s")
-    planned = [Planned(**row) for row in rows.select([one.name for one in fields(Planned)]).to_pylist()]
+    columns = [one.name for one in fields(Planned) if one.name != "stream"]
+    planned = [Planned(**row, stream=stream) for row in rows.select(columns).to_pylist()]
     number = {session: place for place, session in enumerate(dict.fromkeys(one.session for one in planned))}
     return [one for one in planned if number[one.session] % processes == worker]
 

@@ -32,8 +32,10 @@ WARM_LOOK_S = 0.002
 IDLE_MAX = 256
 # While much arrives the receiver lets the others in so often: the sender's requests must leave in time.
 TURN_NS = 1_000_000
-# A prime, so that samples do not always fall on the same place of a batch.
+# A prime, so that samples do not always fall on the same place of a batch. All of the first are looked at: of
+# answers that come whole there may be few more.
 SAMPLE_EVERY = 61
+SAMPLED_FIRST = 20
 LIBEV_READ = 1
 EPOLLIN, EPOLLOUT = 0x001, 0x004
 
@@ -68,7 +70,8 @@ class Wire:
         self._open: dict[int, Exchange] = {}
         self._pool = Pool(idle_max=idle_max)
         self._errors = kernel_stamp.Errors()
-        self._until_sample = SAMPLE_EVERY
+        self._until_sample = 1
+        self._sampled = 0
 
     def __len__(self) -> int:
         """How many requests are in flight."""
@@ -224,7 +227,8 @@ class Wire:
                 data = sock.recv(RECEIVE_BYTES)
                 stamp_ns = monotonic_ns()
             else:
-                self._until_sample = SAMPLE_EVERY
+                self._sampled += 1
+                self._until_sample = 1 if self._sampled < SAMPLED_FIRST else SAMPLE_EVERY
                 data, arrived_ns = kernel_stamp.receive(sock, RECEIVE_BYTES)
                 stamp_ns = monotonic_ns()
                 self._errors.note(arrived_ns)

@@ -19,12 +19,16 @@ def check_all(
     facts: Facts, fates: Fates, story: FaultStory | None, objectives: Sequence[ObjectiveResult]
 ) -> tuple[Check, ...]:
     """Every check, causes before effects: the first that fails is the likeliest reason for the others."""
+    if run.lacked(facts):
+        # Nothing was begun: there is nothing else to check.
+        return (run.needs_met(facts),)
     about_fault = (fault.baseline_healthy(objectives), fault.landed(story, facts), fault.gone(story, facts))
     return (
         run.finished(facts),
         run.evidence_whole(facts),
         run.no_errors(facts),
         run.load_ended(facts),
+        *((run.needs_met(facts),) if facts.scenario.needs else ()),
         cluster.stack_ready(facts),
         cluster.no_foreign_events(facts, story),
         *((cluster.load_apart(facts, story),) if facts.scenario.traffic.where == "cluster" else ()),

@@ -4,8 +4,9 @@ Each number is that of the worst process. A client that stalls or reads late mak
 it is, so these limits cannot turn a failure into a pass; they keep the client's own failures off the system.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sealegs.facts import Facts
 from sealegs.validity.check import Check, at_most
@@ -66,9 +67,12 @@ def checks(facts: Facts) -> Iterator[Check]:
 
     Load that left no summary has failed already, and has no numbers.
     """
-    summary = facts.load_summary
-    if summary is None:
-        return
+    if facts.load_summary is not None:
+        yield from of_itself(facts.load_summary)
+
+
+def of_itself(summary: Mapping[str, Any]) -> Iterator[Check]:
+    """Each number of a ``load-summary.json`` against its limit."""
     for limit in LIMITS:
         value = summary.get(limit.key)
         # Of several processes one that took none would be hidden by one that did.

@@ -21,6 +21,20 @@ def evidence_whole(facts: Facts) -> Check:
     return none_of("evidence-whole", facts.damage, good="every file could be read", bad="evidence is damaged")
 
 
+def lacked(facts: Facts) -> bool:
+    """Whether the run ended before it began, because the cluster lacks what its scenario needs."""
+    return any(one["missing"] for one in facts.of_kind("needs"))
+
+
+def needs_met(facts: Facts) -> Check:
+    """Whatever the scenario needs of a cluster was looked for, and was there."""
+    looked = {name for one in facts.of_kind("needs") for name in one["asked"]}
+    unseen = [f"{need} (nobody looked for it)" for need in facts.scenario.needs if need not in looked]
+    missing = [*(told for one in facts.of_kind("needs") for told in one["missing"]), *unseen]
+    detail = f"missing: {', '.join(missing)}" if missing else f"there was {', '.join(facts.scenario.needs)}"
+    return Check(name="needs-met", ok=not missing, value=len(missing), limit=0, detail=detail)
+
+
 def no_errors(facts: Facts) -> Check:
     """Nothing of the suite or of its environment went wrong."""
     errors = [f"{one.get('where')}: {one.get('message')}" for one in facts.of_kind("error")]

@@ -1,0 +1,107 @@
+"""Knees that were measured on this machine, in files, and the scenarios whose traffic is a share of one."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sealegs.cluster.cache import digest
+from sealegs.cluster.places import STACK
+from sealegs.errors import ClusterError, ScenarioError
+from sealegs.evidence import read_json, write_json
+from sealegs.knee import Knee, Step, too_small
+from sealegs.scenario import Scenario, root_of
+from sealegs.toml_shape import lines_of
+
+CAPACITY = Path("reports", "capacity")
+SCHEMA = 1
+
+
+def fingerprint(scenario: Scenario) -> dict[str, Any]:
+    """What a knee depends on: the machine's processors, the stack's files, and what is sent."""
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "overlay": scenario.stack_overlay,
+        "stack": digest([STACK / "base", STACK / "overlays", STACK / "images"]),
+        "profiles": dict(scenario.traffic.profiles),
+        "context_tokens_max": scenario.traffic.context_tokens_max,
+    }
+
+
+def folder_of(scenario: Scenario, *, started: datetime) -> Path:
+    """Where the evidence of a search is kept; its result is a file beside it, named alike."""
+    stamp = started.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    return root_of(scenario.path) / CAPACITY / f"{stamp}-{scenario.name}"
+
+
+def write(folder: Path, scenario: Scenario, knee: Knee, steps: Sequence[Step]) -> Path:
+    """Keep the result of a search; returns its file."""
+    path = folder.with_name(f"{folder.name}.json")
+    document = {
+        "schema": SCHEMA,
+        "scenario": scenario.name,
+        "fingerprint": fingerprint(scenario),
+        "knee": asdict(knee),
+        "steps": [{**asdict(one), "word": one.word, "goodput_rps": one.goodput_rps} for one in steps],
+    }
+    write_json(path, document)
+    return path
+
+
+def knee_rps(scenario: Scenario) -> float | None:
+    """The knee of a scenario's traffic on this machine that was measured last; None where none was."""
+    here = fingerprint(scenario)
+    for path in sorted((root_of(scenario.path) / CAPACITY).glob("*.json"), reverse=True):
+        found = read_json(path) or {}
+        knee = found.get("knee")
+        rate_rps = knee.get("rate_rps") if isinstance(knee, Mapping) else None
+        if found.get("fingerprint") == here and isinstance(rate_rps, float | int) and rate_rps > 0:
+            return float(rate_rps)
+    return None
+
+
+def resolved(scenario: Scenario) -> Scenario:
+    """The scenario with a rate in place of a share of the knee.
+
+    Raises:
+        ScenarioError: no knee of this traffic was measured on this machine, with this stack.
+    """
+    share = scenario.traffic.knee_share
+    if share is None:
+        return scenario
+    knee = knee_rps(scenario)
+    if knee is None:
+        raise ScenarioError([_unmeasured(scenario, share)])
+    return replace(scenario, traffic=replace(scenario.traffic, rate_rps=round(share * knee, 3)))
+
+
+def require_machine(scenario: Scenario) -> None:
+    """The machine is large enough for what the scenario claims, where its traffic is a share of the knee.
+
+    Raises:
+        ClusterError: it is too small; says which knee would do.
+    """
+    if problem := too_small(scenario):
+        raise ClusterError(problem)
+
+
+def _unmeasured(scenario: Scenario, share: float) -> str:
+    """What is missing, and what makes it."""
+    return (
+        f"{scenario.path}: knee_share = {share:g} is a share of a knee that was not measured on this machine "
+        f"with this stack: `sealegs capacity {scenario.path}` measures it"
+    )
+
+
+def write_copy(scenario: Scenario, path: Path) -> None:
+    """Copy a resolved scenario's file: beside a share of the knee stands what it was."""
+    shutil.copy(scenario.path, path)
+    if scenario.traffic.knee_share is None:
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    lines.insert(lines_of(text)["traffic", "knee_share"], f"rate_rps = {scenario.traffic.rate_rps}")
+    path.write_text("\n".join([*lines, ""]), encoding="utf-8")

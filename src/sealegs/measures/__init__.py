@@ -1,0 +1,42 @@
+"""What a bound may be about. A measure says one number of a run and how it came about, or None and why not.
+
+Each is a pure function of the evidence. None is for what was not seen: a number that stands for "nothing
+happened" would make a pass of no data.
+"""
+
+from collections.abc import Callable, Mapping
+
+from sealegs.claim import Bound
+from sealegs.measures import autoscalers, durations, engines, mesh, moments, overload, replicas, streams
+from sealegs.measures.measured import Measured
+from sealegs.situation import Situation
+
+Measure = Callable[[Situation, Bound], Measured]
+
+MEASURES: Mapping[str, Measure] = {
+    "ready-min": replicas.ready_min,
+    "restarts": replicas.restarts_seen,
+    "goodput-rps": overload.goodput_rps,
+    "refusal-s-p99": overload.refusal_s_p99,
+    "failed-otherwise": overload.failed_otherwise,
+    "normal-again-s": overload.normal_again_s,
+    "ejected-max": mesh.ejected_max,
+    "errors-until-ejected": mesh.errors_until_ejected,
+    "ejected-s": mesh.ejected_s,
+    "share-while-ejected": mesh.share_while_ejected,
+    "overflow": mesh.overflow,
+    "attempts-max": mesh.attempts_max,
+    "lasted-s-max": durations.lasted_s_max,
+    "answered-s-max": durations.answered_s_max,
+    "timeout-s-min": durations.timeout_s_min,
+    "longest-drained-stream-s": streams.longest_drained_s,
+    "lost-beyond-target": streams.lost_beyond_target,
+    "unharmed-after-s": streams.unharmed_after_s,
+    "landed-s": moments.landed_s,
+    "target-gone-s": moments.target_gone_s,
+    "evictions-refused": moments.evictions_refused,
+    "target-share": engines.target_share,
+    "reload-s": moments.reload_s,
+    "autoscaler-moved": autoscalers.moved,
+    "autoscaler-blind-s": autoscalers.blind_s,
+}

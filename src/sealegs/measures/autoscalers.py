@@ -1,0 +1,52 @@
+"""What an autoscaler wanted, and for how long it could not tell what to want."""
+
+from collections.abc import Iterator, Sequence
+
+from sealegs.claim import Bound
+from sealegs.facts import Interval, Record
+from sealegs.measures.measured import Measured
+from sealegs.measures.replicas import spans_of
+from sealegs.situation import Situation
+
+
+def moved(situation: Situation, bound: Bound) -> Measured:
+    """The most replicas that the app's autoscaler wanted at any time of the phase, less the fewest."""
+    held = list(_held(situation, bound))
+    if not held:
+        return _unseen(situation, bound)
+    wanted = [int(word["wanted"]) for word, _ in held]
+    told = f"it wanted {min(wanted)} at the fewest and {max(wanted)} at the most, by {len(held)} words of it"
+    return Measured(value=max(wanted) - min(wanted), detail=told)
+
+
+def blind_s(situation: Situation, bound: Bound) -> Measured:
+    """For how long of the phase the app's autoscaler was not active: it could not compute what to want."""
+    held = list(_held(situation, bound))
+    if not held:
+        return _unseen(situation, bound)
+    value = sum(lasted_s for word, lasted_s in held if not word["active"])
+    return Measured(value=round(value, 3), detail=f"ScalingActive was not True for {value:.1f} s")
+
+
+def _held(situation: Situation, bound: Bound) -> Iterator[tuple[Record, float]]:
+    """Each word of the app's autoscaler that held at some time of the phase, and for how long of it."""
+    spans = spans_of(situation, bound.phase)
+    words = [one for one in situation.facts.of_kind("autoscaler") if one["app"] == bound.app]
+    ends_s = [float(one["t_s"]) for one in words[1:]]
+    for word, end_s in zip(words, (*ends_s, situation.facts.seen_until_s), strict=False):
+        lasted_s = _inside_s(spans, from_s=float(word["t_s"]), until_s=end_s)
+        if lasted_s > 0:
+            yield word, lasted_s
+
+
+def _inside_s(spans: Sequence[Interval], *, from_s: float, until_s: float) -> float:
+    """How much of some time lies in a phase."""
+    ends_s = [until_s if span.end_s is None else min(until_s, span.end_s) for span in spans]
+    return sum(max(0.0, end_s - max(from_s, span.start_s)) for span, end_s in zip(spans, ends_s, strict=True))
+
+
+def _unseen(situation: Situation, bound: Bound) -> Measured:
+    """Why there is no number."""
+    seen = any(True for _ in situation.facts.of_kind("autoscaler"))
+    none = f"no autoscaler of {bound.app} was seen in phase {bound.phase}"
+    return Measured(value=None, detail=none if seen else "no autoscaler was seen")

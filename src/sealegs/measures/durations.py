@@ -1,0 +1,75 @@
+"""How long requests lasted, from when they were sent to their end, and what ended them.
+
+A bound's `model_type` says whose: the mesh limits the time of an answer by that header.
+"""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sealegs.claim import Bound
+from sealegs.facts import places_of
+from sealegs.fates import Flags
+from sealegs.measures.measured import Measured
+from sealegs.situation import Situation
+
+TIMED_OUT = 504
+
+
+def lasted_s_max(situation: Situation, bound: Bound) -> Measured:
+    """The longest that a request of the phase lasted, whatever became of it."""
+    return _longest(situation, bound, _asked(situation, bound))
+
+
+def answered_s_max(situation: Situation, bound: Bound) -> Measured:
+    """The longest that a request of the phase lasted that was answered whole."""
+    return _longest(situation, bound, _asked(situation, bound) & situation.fates.ok, " that were answered")
+
+
+def timeout_s_min(situation: Situation, bound: Bound) -> Measured:
+    """The shortest that a request of the phase lasted that was answered with 504."""
+    fates, requests = situation.fates, situation.facts.requests
+    late = requests["request_id"].filter(pc.equal(requests["status"], pa.scalar(TIMED_OUT)))
+    chosen = _asked(situation, bound) & np.isin(fates.request_id, late.to_numpy())
+    if not chosen.any():
+        return Measured(value=None, detail=f"none of the {_whose(bound)} was answered with {TIMED_OUT}")
+    lasted_s = (fates.end_s - fates.sent_s)[chosen]
+    told = f"of {int(chosen.sum())} {_whose(bound)} answered with {TIMED_OUT} the first after"
+    value = float(lasted_s.min())
+    return Measured(
+        value=value,
+        detail=f"{told} {value:.2f} s, the last after {lasted_s.max():.2f} s",
+        request_ids=fates.ids(chosen),
+    )
+
+
+def _longest(situation: Situation, bound: Bound, chosen: Flags, what: str = "") -> Measured:
+    """The longest of the chosen requests whose end was seen."""
+    fates = situation.fates
+    lasted_s = np.where(chosen, fates.end_s - fates.sent_s, np.nan)
+    seen = ~np.isnan(lasted_s)
+    if not seen.any():
+        return Measured(value=None, detail=f"no end was seen of {_whose(bound)}{what}")
+    at = int(np.nanargmax(lasted_s))
+    value = float(lasted_s[at])
+    return Measured(
+        value=value,
+        detail=f"the longest of {int(seen.sum())} {_whose(bound)}{what} lasted {value:.2f} s",
+        request_ids=(str(fates.request_id[at]),),
+    )
+
+
+def _asked(situation: Situation, bound: Bound) -> Flags:
+    """Requests of the bound's phase and model."""
+    fates, schedule = situation.fates, situation.facts.schedule
+    chosen = fates.within(bound.phase)
+    if bound.model_type:
+        asked = schedule["request_id"].filter(pc.equal(schedule["model_type"], pa.scalar(bound.model_type)))
+        found = places_of(asked, fates.request_id)
+        chosen &= np.isin(np.arange(len(fates.request_id)), found)
+    return np.asarray(chosen, np.bool_)
+
+
+def _whose(bound: Bound) -> str:
+    """The bound's requests in words."""
+    return f"requests of phase {bound.phase}" + (f" for {bound.model_type}" if bound.model_type else "")
