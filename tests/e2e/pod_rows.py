@@ -65,7 +65,7 @@ FAULTS = (
     ),
     Fault(
         name="two_nodes_drain",
-        inject=lambda _: node_drain.inject(streams_min=0, drain_limit_s=90, nodes=2),
+        inject=lambda node: node_drain.inject(streams_min=0, drain_limit_s=90, node=node, nodes=2),
         nothing=drain_nothing,
         module=node_drain,
     ),
