@@ -26,9 +26,9 @@ def engine_fault(module: ModuleType, *, lands_s: float, goes_s: float) -> Fault:
     )
 
 
-def drain_nothing(_node: str) -> None:
+def drain_nothing(node: str) -> None:
     """Aim at two nodes as their drain does and claim to have injected it, but change nothing."""
-    noop.inject(streams_min=0, nodes=2)
+    noop.inject(streams_min=0, node=node, nodes=2)
 
 
 def change_nothing(_node: str) -> None:
