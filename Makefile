@@ -62,10 +62,10 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 mutation: $(READY)  ## change the judge in hundreds of small ways, and see its tests notice each (3 min)
 	$(BIN)/python -m tests.mutation.measure
 
-nightly: cluster  ## every scenario in one night, and its page beside the nights before (20 min on a standing cluster)
+nightly: cluster  ## every scenario in one night, and its page beside the nights before (over two hours)
 	$(BIN)/sealegs nightly run
 
-test: lint unit browser load core  ## what CI runs (60 min cold, 35 min on a standing cluster)
+test: lint unit browser load core  ## what CI runs (an hour cold, 33 min from the cache)
 
 unit: $(READY)  ## unit and golden tests (a minute)
 	$(BIN)/pytest -m "not e2e and not load and not simulation and not browser" --numprocesses 2 --dist worksteal
