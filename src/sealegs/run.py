@@ -109,7 +109,7 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
         try:
             yield run
         except (ClusterError, TimeoutError) as error:
-            if cluster.owned and not docker.answers():
+            if cluster.owned and not isinstance(error, MissingError) and not docker.answers():
                 run.note_error("Docker no longer answers, and the cluster with it: `sealegs cluster up`")
             run.note_failure(error)
         except KeyboardInterrupt:
