@@ -118,9 +118,7 @@ def seen_since(run: ActiveRun, injected: states.Record) -> dict[str, Any]:
 
 def awaited(api: Api, undo: evidence.Undo) -> str:
     """Wait until every engine that is wanted is ready; says so. TimeoutError when that takes too long."""
-    if undo.action != AWAIT:
-        raise ClusterError(f"undo {undo.id}: nobody here knows how to {undo.action!r}")
-    return await_whole(api, namespace=undo.args["namespace"])
+    return await_whole(api, namespace=states.only(undo, AWAIT)["namespace"])
 
 
 def await_whole(api: Api, *, namespace: str, successes: int = 1) -> str:

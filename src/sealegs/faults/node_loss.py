@@ -76,9 +76,8 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
         ClusterError: Docker failed, or the undo is not one of this fault's.
         TimeoutError: the node was not back within `BACK_LIMIT_S`.
     """
-    if undo.action != "start":
-        raise ClusterError(f"undo {undo.id}: nobody here knows how to {undo.action!r}")
-    name = undo.args["node"]
+    args = states.only(undo, "start")
+    name = args["node"]
     _docker("start", name)
     wait_until(
         lambda: reads.node(api, name),
@@ -87,7 +86,7 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
         every_s=LOOK_EVERY_S,
         what=f"node {name} to be ready, with its GPUs",
     )
-    for pod in reads.pods(api, namespace=undo.args["namespace"]):
+    for pod in reads.pods(api, namespace=args["namespace"]):
         if pod.node == name and pod.finished:
             acts.delete_pod(api, pod, grace_s=0)
     return f"powered on {name}"

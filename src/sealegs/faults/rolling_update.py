@@ -8,7 +8,6 @@ from typing import Any
 
 from sealegs import evidence
 from sealegs.active import ActiveRun, active_run
-from sealegs.errors import ClusterError
 from sealegs.faults import engines, states
 from sealegs.kube import acts, reads
 from sealegs.kube.api import Api
@@ -66,10 +65,9 @@ def undo() -> str:
 
 def undo_one(api: Api, undo: evidence.Undo) -> str:
     """Take the annotation from the template again; says so. Safe to repeat."""
-    if undo.action != ROLL_BACK:
-        raise ClusterError(f"undo {undo.id}: nobody here knows how to {undo.action!r}")
-    acts.annotate_template(api, **undo.args, name=ANNOTATION, value=None)
-    return f"rolled {undo.args['deployment']} back"
+    args = states.only(undo, ROLL_BACK)
+    acts.annotate_template(api, **args, name=ANNOTATION, value=None)
+    return f"rolled {args['deployment']} back"
 
 
 def gone(*, limit_s: float = 160.0) -> str:
