@@ -84,6 +84,30 @@ def test_stopping_cuts_what_is_in_flight(tmp_path: Path, processes: int) -> None
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+def test_stopping_waits_for_a_slow_disk(tmp_path: Path, processes: int) -> None:
+    """Stopped while a status is on its way to the disk, load ends well, and its last status is the last one."""
+    slow = ROOT / "tests" / "load" / "slow_disk_locustfile.py"
+    with (
+        serving(token_gap_s=TOKEN_GAP_S) as server,
+        driving(tmp_path / "run", server.url, **STEADY, locustfile=slow, processes=processes) as drive,
+    ):
+        in_the_middle(drive)
+        wait_until(
+            lambda: list(drive.run_dir.glob(".load-status*.part")),
+            ready=bool,
+            limit_s=END_LIMIT_S,
+            every_s=0.01,
+            what="a status to be written",
+        )
+        drive.load.stop()
+        status, summary = drive.load.status(), drive.document("load-summary.json")
+
+        assert status is not None
+        assert status["in_flight"] == 0
+        assert status["finished"] == summary["finished"] == len(drive.rows())
+
+
+@pytest.mark.parametrize("processes", [1, 2])
 def test_a_killed_process_leaves_what_it_had_and_is_seen(tmp_path: Path, processes: int) -> None:
     """After SIGKILL the rows so far read well, no summary pretends to more, and waiting says who died.
 

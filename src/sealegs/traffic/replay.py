@@ -19,6 +19,7 @@ import gevent
 import pyarrow.parquet as pq
 from gevent.pool import Group
 from gevent.queue import Queue
+from gevent.threadpool import ThreadPool
 
 from sealegs.evidence import write_json
 from sealegs.traffic.alarm import Alarm
@@ -99,6 +100,7 @@ class Replay:
             name=name,
         )
         self._greenlets = Group()
+        self._disk = ThreadPool(1)
         self._ended: Queue[Exchange] = Queue()
         self._resting: dict[str, Ended] = {}
         self._first_sent_ns: dict[str, int] = {}
@@ -273,9 +275,9 @@ class Replay:
             self._send_when(due)
 
     def _tell(self) -> None:
-        """Say each second how it goes, for ever. The disk is waited for in a thread of its own."""
+        """Say each second how it goes, for ever."""
         while True:
-            gevent.get_hub().threadpool.apply(self._put, ("status", self._status()))
+            self._put("status", self._status())
             gevent.sleep(STATUS_EVERY_S)
 
     def _status(self) -> dict[str, Any]:
@@ -285,5 +287,10 @@ class Replay:
         return counts | self._first_tokens.told(now_ns=now_ns)
 
     def _put(self, kind: str, value: dict[str, Any]) -> None:
-        """Replace this process's status or summary file."""
-        write_json(self._run_dir / file_of(kind, worker=self._worker, processes=self._order.processes), value)
+        """Replace this process's status or summary file.
+
+        The disk has one thread: it holds up nobody who is sending, and who is killed while it writes leaves
+        it at work, so that the last word has to wait its turn.
+        """
+        name = file_of(kind, worker=self._worker, processes=self._order.processes)
+        self._disk.apply(write_json, (self._run_dir / name, value))
