@@ -2,6 +2,7 @@
 
 import json
 import os
+from typing import TYPE_CHECKING
 
 from gevent.monkey import get_original
 from locust import between
@@ -10,14 +11,17 @@ from sealegs.traffic.exchange import Call, Planned
 from sealegs.traffic.prompt import prompt_of
 from sealegs.traffic.user import StreamUser
 
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+
 FSYNC_S = 1.0
 fsync, sleep = os.fsync, get_original("time", "sleep")
 
 
-def slow_fsync(descriptor: int) -> None:
-    """As the disk's own, and as late."""
+def slow_fsync(file: "FileDescriptorLike") -> None:
+    """As the disk's own, but late."""
     sleep(FSYNC_S)
-    fsync(descriptor)
+    fsync(file)
 
 
 os.fsync = slow_fsync

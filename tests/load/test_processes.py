@@ -85,7 +85,7 @@ def test_stopping_cuts_what_is_in_flight(tmp_path: Path, processes: int) -> None
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_stopping_waits_for_a_slow_disk(tmp_path: Path, processes: int) -> None:
-    """Stopped while a status is on its way to the disk, load ends well, and that status is not its last."""
+    """Stopped while a status is on its way to the disk, load ends well, and its final status stays."""
     slow = ROOT / "tests" / "load" / "slow_disk_locustfile.py"
     with (
         serving(token_gap_s=TOKEN_GAP_S) as server,
