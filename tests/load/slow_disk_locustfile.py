@@ -18,10 +18,10 @@ FSYNC_S = 1.0
 fsync, sleep = os.fsync, get_original("time", "sleep")
 
 
-def slow_fsync(file: "FileDescriptorLike") -> None:
+def slow_fsync(fd: "FileDescriptorLike") -> None:
     """As the disk's own, but late."""
     sleep(FSYNC_S)
-    fsync(file)
+    fsync(fd)
 
 
 os.fsync = slow_fsync
