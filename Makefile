@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Where it is set, every test run compiles all of the sources again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: bench-load browser cluster core demo down e2e format heal help lint load lock mutation nightly test unit
+.PHONY: bench-load browser cluster core demo down e2e format heal help lint load lock mutation nightly proof test unit
 
 bench-load: $(READY)  ## our streaming client beside its peers, into docs/benchmarks.md (25 min, on a quiet machine)
 	$(BIN)/python bench/run.py
@@ -24,7 +24,7 @@ browser: $(READY)  ## every page in a real Chromium: widths, light and dark, no 
 cluster: $(READY)  ## make the kind cluster (22 min the first time, 90 s from the cache, at once when it stands)
 	$(BIN)/sealegs cluster up
 
-core: cluster  ## the part of e2e that CI runs: each family of faults, a few claims, runs that must not pass (25 min)
+core: cluster  ## the part of e2e and proof that CI runs: each family of faults, a few claims, runs that must not pass (25 min)
 	$(BIN)/pytest -m core --capture=no
 
 demo: cluster  ## drain a GPU node under real chat traffic and print the verdict (5 min on a standing cluster)
@@ -33,7 +33,7 @@ demo: cluster  ## drain a GPU node under real chat traffic and print the verdict
 down: $(READY)  ## delete the cluster; the cache of built things stays
 	$(BIN)/sealegs cluster down
 
-e2e: cluster  ## every fault, every scenario, every planted defect, on the real cluster (hours)
+e2e: cluster  ## every claim about the stack, on the real cluster (75 min)
 	$(BIN)/pytest -m e2e --capture=no
 
 format: $(READY)  ## let ruff rewrite what it can
@@ -65,10 +65,13 @@ mutation: $(READY)  ## change the judge in hundreds of small ways, and see its t
 nightly: cluster  ## every scenario in one night, and its page beside the nights before (over two hours)
 	$(BIN)/sealegs nightly run
 
+proof: cluster  ## the suite itself, on the real cluster: each fault lands and goes, each planted defect is found (hours)
+	$(BIN)/pytest -m proof --capture=no
+
 test: lint unit browser load core  ## what CI runs (an hour cold, 33 min from the cache)
 
 unit: $(READY)  ## unit and golden tests (a minute)
-	$(BIN)/pytest -m "not e2e and not load and not simulation and not browser" --numprocesses 2 --dist worksteal
+	$(BIN)/pytest -m "not e2e and not proof and not load and not simulation and not browser" --numprocesses 2 --dist worksteal
 
 $(READY): requirements.lock pyproject.toml
 	@echo "sealegs: making $(VENV) with the pinned packages (about a minute)"

@@ -18,7 +18,7 @@ from sealegs.cluster import Cluster, ask, images, kind
 from sealegs.evidence import RUNS, read_json, read_lines, run_dirs
 from sealegs.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.core]
+pytestmark = [pytest.mark.proof, pytest.mark.core]
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -18,7 +18,7 @@ from sealegs.recorder import Recorder
 from sealegs.timeline import Timeline
 from sealegs.waiting import now_ns
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.proof
 
 FAULTS = (*control_rows.FAULTS, *engine_rows.FAULTS, *node_rows.FAULTS, *pod_rows.FAULTS)
 

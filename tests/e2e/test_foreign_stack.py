@@ -16,7 +16,7 @@ from sealegs.progress import shown
 from sealegs.run import execute
 from sealegs.scenario import load_scenario
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.proof
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = Path(__file__).parent / "foreign_stack"

@@ -17,7 +17,7 @@ from sealegs.evidence import RUNS, open_undos, read_json, read_lines, run_dirs
 from sealegs.load_pods.objects import NAMESPACE
 from sealegs.waiting import wait_until
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.proof
 
 ROOT = Path(__file__).parents[2]
 SEALEGS = Path(sys.executable).parent / "sealegs"

@@ -2,7 +2,7 @@
 
 A run that tested nothing is made once more.
 
-``pytest -m e2e -k engine-aborts-on-term`` runs one; `sealegs mutants` runs them too, and keeps the matrix.
+``pytest -m proof -k engine-aborts-on-term`` runs one; `sealegs mutants` runs them too, and keeps the matrix.
 """
 
 import sys
@@ -19,7 +19,7 @@ from sealegs.mutant import FILE, MUTANTS, load_mutant
 from sealegs.progress import shown
 from sealegs.run import execute
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.proof
 
 ROOT = Path(__file__).parents[2]
 CORE = ("engine-aborts-on-term",)

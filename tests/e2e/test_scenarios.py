@@ -1,10 +1,13 @@
 """`pytest -m e2e`, one of the three doors: every scenario is run and must end as it says.
 
+Those that must not pass are `pytest -m proof`.
+
 A claim that is refuted is a failure, at once. A run that cannot be trusted or decides nothing tested nothing:
 it is made once more, as a night does, and is an error if that one did no better.
 """
 
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 
@@ -18,14 +21,26 @@ from sealegs.run import execute
 from sealegs.scenario import Scenario, load_scenario
 from sealegs.verdict import Verdict, is_as_expected
 
-pytestmark = pytest.mark.e2e
-
 ROOT = Path(__file__).parents[2]
+NEGATIVE = "negative"
 TRIES_MAX = 2
 CORE = ("gpu-node-drain", "noop-drain", "outlier-ejection")
+
+
+def by_overlay(path: Path) -> tuple[str, Path]:
+    """Scenarios on one overlay come together: putting another one on the cluster takes most of a minute."""
+    return tomllib.loads(path.read_text())["stack"]["overlay"], path
+
+
+def marks_of(path: Path) -> list[pytest.MarkDecorator]:
+    """What must not pass tells about the suite, everything else about the stack."""
+    kind = pytest.mark.proof if path.parent.name == NEGATIVE else pytest.mark.e2e
+    return [kind, pytest.mark.core] if path.stem in CORE else [kind]
+
+
 SCENARIOS = [
-    pytest.param(path, id=path.stem, marks=[pytest.mark.core] if path.stem in CORE else [])
-    for path in sorted((ROOT / "scenarios").rglob("*.toml"))
+    pytest.param(path, id=path.stem, marks=marks_of(path))
+    for path in sorted((ROOT / "scenarios").rglob("*.toml"), key=by_overlay)
 ]
 
 Tested = tuple[Scenario, Verdict]
