@@ -91,7 +91,7 @@ def test_a_change_goes_through_all_its_states(stage: Stage) -> None:
         with pytest.raises(TimeoutError, match=r"^fault is not gone: "):
             config_change.gone(limit_s=0.05)
         serve(stage, "door-b", text=OLD)
-        assert config_change.gone(limit_s=2) == "every pod of llm-api serves the old text again"
+        assert config_change.gone(limit_s=2) == "seen: the old text in every pod of llm-api"
 
     assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
     assert (done["pods"], done["streams"]) == (list(DOORS), 9)

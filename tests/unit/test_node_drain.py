@@ -55,7 +55,7 @@ def test_two_nodes_are_drained_at_once(stage: Stage) -> None:
         assert stage.cordoned() == sorted(["worker-b", other])
         assert node_drain.landed(limit_s=2)["pods_left"] == []
         node_drain.undo()
-        assert node_drain.gone(limit_s=2) == f"worker-b and {other} are ready and schedulable again"
+        assert node_drain.gone(limit_s=2) == f"seen: worker-b and {other} ready and schedulable again"
 
     assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
     assert stage.cordoned() == []

@@ -69,7 +69,7 @@ def test_a_loss_goes_through_all_its_states(stage: Stage) -> None:
         assert not node_loss.landed(limit_s=2)["running"]
         notice(stage, ready=True)
         node_loss.undo()
-        assert node_loss.gone(limit_s=2) == "worker-b is ready again, with its GPUs"
+        assert node_loss.gone(limit_s=2) == "seen: node worker-b ready again, with its GPUs"
 
     assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
     assert asked(stage) == ["kill worker-b", "start worker-b"]

@@ -98,7 +98,7 @@ def test_a_rollout_goes_through_all_its_states(stage: Stage) -> None:
         with pytest.raises(TimeoutError, match=r"^fault is not gone: .*'carrying': \['engine-d'"):
             rolling_update.gone(limit_s=0.05)
         end(stage, NEW)
-        assert rolling_update.gone(limit_s=2) == "every engine is of the old template again"
+        assert rolling_update.gone(limit_s=2) == "seen: every engine of the old template again"
 
     assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
     assert (done["pods"], done["streams"]) == (list(OLD), 9)

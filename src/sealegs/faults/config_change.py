@@ -52,18 +52,13 @@ def landed(*, limit_s: float = 10.0) -> dict[str, Any]:
         TimeoutError: it had not within `limit_s`: begins with ``fault did not land``.
         ClusterError: nothing was injected: begins likewise.
     """
-    with active_run() as run:
-        target = states.injected(run, FAULT)["target"]
-        return states.reach(
-            run,
-            FAULT,
-            "landed",
-            target=target,
-            look=lambda: _seen(run),
-            ready=lambda seen: seen["config"] == target["sum"],
-            limit_s=float(limit_s),
-            what=f"ConfigMap {CONFIG} to hold the new text",
-        )
+    return states.landed(
+        FAULT,
+        look=_seen_beside,
+        ready=lambda seen: seen["config"] == seen["wanted"],
+        limit_s=float(limit_s),
+        what=lambda _: f"the new text in ConfigMap {CONFIG}",
+    )
 
 
 def watch(*, limit_s: float = 30.0) -> dict[str, Any]:
@@ -108,24 +103,15 @@ def gone(*, limit_s: float = 100.0) -> str:
         ClusterError: the change was not undone.
         TimeoutError: a pod did not serve it within `limit_s`.
     """
-    with active_run() as run:
-        undone = states.undone(run, FAULT)
-        if undone is None:
-            return states.NOTHING_GONE
-        injected = undone["target"]["sum"]
-        states.reach(
-            run,
-            FAULT,
-            "gone",
-            target=undone["target"],
-            look=lambda: _seen(run),
-            ready=lambda seen: (
-                seen["config"] != injected and set(seen["serving"].values()) == {seen["config"]}
-            ),
-            limit_s=float(limit_s),
-            what=f"every pod of {API} to serve the old text again",
-        )
-        return f"every pod of {API} serves the old text again"
+    return states.gone(
+        FAULT,
+        look=_seen_beside,
+        ready=lambda seen: (
+            seen["config"] != seen["wanted"] and set(seen["serving"].values()) == {seen["config"]}
+        ),
+        limit_s=float(limit_s),
+        what=lambda _: f"the old text in every pod of {API}",
+    )
 
 
 def arm(run: ActiveRun, *, streams_min: int, text: str) -> tuple[dict[str, Any], int]:
@@ -178,6 +164,11 @@ def _seen(run: ActiveRun) -> dict[str, Any]:
         "config": sum_of(data.get(KEY, "")),
         "serving": {pod.name: _served_by(run.api, pod) for pod in _doors(run.api, namespace=run.namespace)},
     }
+
+
+def _seen_beside(run: ActiveRun, struck: states.Record) -> dict[str, Any]:
+    """The same beside the text that the fault sets."""
+    return {**_seen(run), "wanted": struck["target"]["sum"]}
 
 
 def _served_by(api: Api, pod: Pod) -> str:

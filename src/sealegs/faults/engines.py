@@ -86,19 +86,13 @@ def landed(
         TimeoutError: not within `limit_s`: begins with ``fault did not land``.
         ClusterError: nothing was injected: begins likewise.
     """
-    with active_run() as run:
-        injected = states.injected(run, fault)
-        target = injected["target"]
-        return states.reach(
-            run,
-            fault,
-            "landed",
-            target=target,
-            look=lambda: seen_since(run, injected),
-            ready=ready,
-            limit_s=limit_s,
-            what=f"pod {target['pods'][0]} to be seen {what}",
-        )
+    return states.landed(
+        fault,
+        look=seen_since,
+        ready=ready,
+        limit_s=limit_s,
+        what=lambda target: f"pod {target['pods'][0]} to be seen {what}",
+    )
 
 
 def seen_since(run: ActiveRun, injected: states.Record) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Several nodes are drained at once, as two people do who do not know of each othe
 asked for side by side, and it is the budgets that put them in turn.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,19 +72,13 @@ def landed(*, limit_s: float = 10.0) -> dict[str, Any]:
         TimeoutError: it did not within `limit_s`: begins with ``fault did not land``.
         ClusterError: nothing was injected: begins likewise.
     """
-    with active_run() as run:
-        injected = states.injected(run, FAULT)
-        target = injected["target"]
-        return states.reach(
-            run,
-            FAULT,
-            "landed",
-            target=target,
-            look=lambda: _seen_since(target, states.timeline(run, since_s=injected["t_s"])),
-            ready=lambda seen: seen["unschedulable"] and not seen["pods_left"],
-            limit_s=float(limit_s),
-            what=f"the recorder to see {' and '.join(_nodes(target))} cordoned and its pods deleted",
-        )
+    return states.landed(
+        FAULT,
+        look=_seen,
+        ready=lambda seen: seen["unschedulable"] and not seen["pods_left"],
+        limit_s=float(limit_s),
+        what=lambda target: f"{' and '.join(_nodes(target))} cordoned and without the stack's pods",
+    )
 
 
 def undo() -> str:
@@ -110,23 +103,13 @@ def gone(*, limit_s: float = 30.0) -> str:
         ClusterError: the drain was not undone.
         TimeoutError: a node did not come back within `limit_s`.
     """
-    with active_run() as run:
-        undone = states.undone(run, FAULT)
-        if undone is None:
-            return states.NOTHING_GONE
-        nodes = _nodes(undone["target"])
-        back = f"{' and '.join(nodes)} {'is' if len(nodes) == 1 else 'are'} ready and schedulable again"
-        states.reach(
-            run,
-            FAULT,
-            "gone",
-            target=undone["target"],
-            look=lambda: _back(run, nodes),
-            ready=lambda seen: seen["recorded_schedulable"] and seen["schedulable"] and seen["ready"],
-            limit_s=float(limit_s),
-            what=f"to see that {back}",
-        )
-        return back
+    return states.gone(
+        FAULT,
+        look=_back,
+        ready=lambda seen: seen["recorded_schedulable"] and seen["schedulable"] and seen["ready"],
+        limit_s=float(limit_s),
+        what=lambda target: f"{' and '.join(_nodes(target))} ready and schedulable again",
+    )
 
 
 def arm(run: ActiveRun, *, streams_min: int, node: str, nodes: int = 1) -> Aim:
@@ -189,8 +172,9 @@ def _uncordon(api: Api, args: states.Record) -> str:
 UNDOS = {"uncordon": _uncordon}
 
 
-def _seen_since(target: states.Record, since: states.Records) -> dict[str, Any]:
+def _seen(run: ActiveRun, struck: states.Record) -> dict[str, Any]:
     """What the recorder, and nobody else, wrote about the target since injection."""
+    target, since = struck["target"], states.timeline(run, since_s=struck["t_s"])
     last = {one["name"]: bool(one["unschedulable"]) for one in since if one["kind"] == "node"}
     deleted = {one["name"] for one in since if one["kind"] == "pod" and one["event"] == "deleted"}
     return {
@@ -200,8 +184,9 @@ def _seen_since(target: states.Record, since: states.Records) -> dict[str, Any]:
     }
 
 
-def _back(run: ActiveRun, names: Sequence[str]) -> dict[str, Any]:
-    """Whether nodes are back: the recorder's last word about each, and the API server's now."""
+def _back(run: ActiveRun, struck: states.Record) -> dict[str, Any]:
+    """Whether the nodes are back: the recorder's last word about each, and the API server's now."""
+    names = _nodes(struck["target"])
     last = {one["name"]: not one["unschedulable"] for one in states.timeline(run) if one["kind"] == "node"}
     nodes = [reads.node(run.api, name) for name in names]
     return {

@@ -45,19 +45,13 @@ def landed(*, limit_s: float = 75.0) -> dict[str, Any]:
         TimeoutError: not within `limit_s`: begins with ``fault did not land``.
         ClusterError: nothing was injected: begins likewise.
     """
-    with active_run() as run:
-        injected = states.injected(run, FAULT)
-        target = injected["target"]
-        return states.reach(
-            run,
-            FAULT,
-            "landed",
-            target=target,
-            look=lambda: _seen(run, target["node"], since_s=injected["t_s"]),
-            ready=lambda seen: seen["recorded_ready"] is False and not seen["ready"] and not seen["running"],
-            limit_s=float(limit_s),
-            what=f"node {target['node']} to be seen lost",
-        )
+    return states.landed(
+        FAULT,
+        look=_seen,
+        ready=lambda seen: seen["recorded_ready"] is False and not seen["ready"] and not seen["running"],
+        limit_s=float(limit_s),
+        what=lambda target: f"node {target['node']} lost",
+    )
 
 
 def undo() -> str:
@@ -101,22 +95,16 @@ def gone(*, limit_s: float = 60.0) -> str:
         ClusterError: the node was not powered on.
         TimeoutError: it did not come back within `limit_s`.
     """
-    with active_run() as run:
-        undone = states.undone(run, FAULT)
-        if undone is None:
-            return states.NOTHING_GONE
-        node = undone["target"]["node"]
-        states.reach(
-            run,
-            FAULT,
-            "gone",
-            target=undone["target"],
-            look=lambda: _seen(run, node),
-            ready=lambda seen: seen["recorded_ready"] and seen["ready"] and seen["gpus"] and seen["running"],
-            limit_s=float(limit_s),
-            what=f"node {node} to be back with its GPUs",
-        )
-        return f"{node} is ready again, with its GPUs"
+    return states.gone(
+        FAULT,
+        look=_seen,
+        # Without a word since, it was lost for too short a time to be seen, and the last is of a ready node.
+        ready=lambda seen: (
+            seen["recorded_ready"] is not False and seen["ready"] and seen["gpus"] and seen["running"]
+        ),
+        limit_s=float(limit_s),
+        what=lambda target: f"node {target['node']} ready again, with its GPUs",
+    )
 
 
 def arm(run: ActiveRun, *, streams_min: int, node: str) -> tuple[dict[str, Any], int]:
@@ -142,9 +130,10 @@ def note_injected(run: ActiveRun, target: states.Record, *, streams: int) -> Non
     states.note(run, FAULT, "injected", target=target, detail=told)
 
 
-def _seen(run: ActiveRun, name: str, *, since_s: float = 0.0) -> dict[str, Any]:
-    """The recorder's last word about a node since a moment, the API server's now, and its machine's state."""
-    records = states.timeline(run, since_s=since_s)
+def _seen(run: ActiveRun, struck: states.Record) -> dict[str, Any]:
+    """The recorder's last word about the node since then, the API server's now, and its machine's state."""
+    name = struck["target"]["node"]
+    records = states.timeline(run, since_s=struck["t_s"])
     words = [one for one in records if one["kind"] == "node" and one["name"] == name]
     node = reads.node(run.api, name)
     return {

@@ -43,18 +43,13 @@ def landed(*, limit_s: float = 60.0) -> dict[str, Any]:
         TimeoutError: not within `limit_s`: begins with ``fault did not land``.
         ClusterError: nothing was injected: begins likewise.
     """
-    with active_run() as run:
-        injected = states.injected(run, FAULT)
-        return states.reach(
-            run,
-            FAULT,
-            "landed",
-            target=injected["target"],
-            look=lambda: _seen(run),
-            ready=lambda seen: seen["whole"] and seen["new"] and not (seen["old"] or seen["unseen"]),
-            limit_s=float(limit_s),
-            what="every engine to be of the new template",
-        )
+    return states.landed(
+        FAULT,
+        look=lambda run, _: _seen(run),
+        ready=lambda seen: seen["whole"] and seen["new"] and not (seen["old"] or seen["unseen"]),
+        limit_s=float(limit_s),
+        what=lambda _: "every engine of the new template",
+    )
 
 
 def undo() -> str:
@@ -80,21 +75,13 @@ def gone(*, limit_s: float = 160.0) -> str:
         ClusterError: the rollout was not undone.
         TimeoutError: that was not seen within `limit_s`.
     """
-    with active_run() as run:
-        undone = states.undone(run, FAULT)
-        if undone is None:
-            return states.NOTHING_GONE
-        states.reach(
-            run,
-            FAULT,
-            "gone",
-            target=undone["target"],
-            look=lambda: _seen(run),
-            ready=lambda seen: seen["whole"] and seen["old"] and not (seen["carrying"] or seen["unseen"]),
-            limit_s=float(limit_s),
-            what="every engine to be of the old template again",
-        )
-        return "every engine is of the old template again"
+    return states.gone(
+        FAULT,
+        look=lambda run, _: _seen(run),
+        ready=lambda seen: seen["whole"] and seen["old"] and not (seen["carrying"] or seen["unseen"]),
+        limit_s=float(limit_s),
+        what=lambda _: "every engine of the old template again",
+    )
 
 
 def arm(run: ActiveRun, *, streams_min: int) -> tuple[dict[str, Any], int]:
