@@ -18,6 +18,7 @@ import orjson
 
 RUNS = Path("reports", "runs")
 SCHEMA = 1
+BUFFER = 1 << 18
 BLOCK = 1 << 22
 
 Record = Mapping[str, Any]
@@ -107,17 +108,12 @@ def read_lines(path: Path) -> Lines:
     return Lines(tuple(records), torn)
 
 
-def whole_lines(path: Path) -> Iterator[bytes]:
-    """A file of any length in blocks of whole lines; what comes after the last line's end is a block too."""
-    with path.open("rb") as file:
-        rest = b""
-        while more := file.read(BLOCK):
-            if cut := more.rfind(b"\n") + 1:
-                yield rest + more[:cut]
-                rest = b""
-            rest += more[cut:]
-        if rest:
-            yield rest
+def lines_of(path: Path) -> Iterator[list[bytes]]:
+    """The lines of a file of any length, many at a time; a last line without its end comes by itself."""
+    with path.open("rb", buffering=BUFFER) as file:
+        while lines := file.readlines(BLOCK):
+            torn = [] if lines[-1].endswith(b"\n") else [lines.pop()]
+            yield from filter(None, (lines, torn))
 
 
 def write_json(path: Path, value: object) -> None:

@@ -8,35 +8,23 @@ A request that was open when the fault struck is the fault's, whatever became of
 tell what is normal, must not answer for it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs.facts import Facts, Interval, fault_story, intervals
+from sealegs.facts import Facts, Interval, Places, fault_story, intervals
 from sealegs.workload import ANSWERED
 
 HOLE = "hole"
 NEVER_SENT = (HOLE, "cap_refused", "never_sent")
 # The client saw the answer begin and not end as it should.
 TRUNCATED = ("cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event")
-# What of a request's row judgement looks at.
-SEEN = (
-    "intended_s",
-    "outcome",
-    "sent_s",
-    "first_token_s",
-    "last_token_s",
-    "end_s",
-    "tokens_received",
-    "gap_s_max",
-    "pod",
-)
 # From an answer's end to the next turn's time the client needs its own moment.
 TURN_SLACK_S = 0.05
 MEASURED = ("baseline", "fault", "recovery")
@@ -45,6 +33,8 @@ REQUEST_IDS_MAX = 20
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.object_]
+Ids: TypeAlias = "pa.ChunkedArray[Any]"
+NO_IDS: Ids = pa.chunked_array([pa.array([], pa.string())])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +46,8 @@ class Fates:
     request: the same, but the fault's for what was open at injection. `gap_s_max` is the longest wait between
     two pieces of an answer. `twice` and `unknown` count rows beyond a request's first and
     rows of requests that nobody planned; `moved_s_max` is the largest disagreement about an intended time.
-    `sent_s` is of the first attempt, and `turn` counts from 0 in a session.
+    `sent_s` is of the first attempt, and `turn` counts from 0 in a session. `lines` says of each of the
+    engines' lines at which place its request stands here, -1 where nobody planned it.
     """
 
     request_id: Words
@@ -72,6 +63,7 @@ class Fates:
     tokens_received: Floats
     gap_s_max: Floats
     pod: Words
+    lines: Places
     twice: int
     unknown: int
     moved_s_max: float
@@ -79,7 +71,12 @@ class Fates:
     @cached_property
     def ok(self) -> Flags:
         """Requests that were answered right, and whole unless the client hung up as planned."""
-        return np.isin(self.outcome, ANSWERED)
+        return self.ended(*ANSWERED)
+
+    @cached_property
+    def sent(self) -> Flags:
+        """Requests that were put on the wire."""
+        return ~self.ended(*NEVER_SENT)
 
     @property
     def ttft_s(self) -> Floats:
@@ -99,11 +96,37 @@ class Fates:
 
     def within(self, *phases: str) -> Flags:
         """Requests of some phases; ``run`` is everything after warm-up."""
-        return np.isin(self.phase, MEASURED if phases == ("run",) else phases)
+        return self._any(self._by_phase, MEASURED if phases == ("run",) else phases)
+
+    def ended(self, *outcomes: str) -> Flags:
+        """Requests with one of some outcomes."""
+        return self._any(self._by_outcome, outcomes)
 
     def ids(self, chosen: Flags, *, most: int = REQUEST_IDS_MAX) -> tuple[str, ...]:
         """Ids of the first of the chosen requests."""
         return tuple(str(one) for one in self.request_id[chosen][:most])
+
+    @cached_property
+    def _by_phase(self) -> dict[str, Flags]:
+        """The requests of each phase."""
+        return _by_word(self.phase)
+
+    @cached_property
+    def _by_outcome(self) -> dict[str, Flags]:
+        """The requests of each outcome."""
+        return _by_word(self.outcome)
+
+    def _any(self, flags: Mapping[str, Flags], words: Sequence[str]) -> Flags:
+        """Requests that are set for at least one of some words; none for a word that none has."""
+        found = np.zeros(len(self.request_id), bool)
+        for word in flags.keys() & words:
+            found |= flags[word]
+        return found
+
+
+def _by_word(words: Words) -> dict[str, Flags]:
+    """Where each word stands. Words are objects and slow to compare: each is compared once."""
+    return {word: np.asarray(words == word, bool) for word in set(words)}
 
 
 def fates_of(facts: Facts) -> Fates:
@@ -113,72 +136,102 @@ def fates_of(facts: Facts) -> Fates:
         facts.schedule,
         facts.requests,
         intervals(facts),
+        lines=facts.truth["request_id"],
         injected_s=story.injected_s if story else None,
     )
 
 
 def join(
-    schedule: pa.Table, requests: pa.Table, phases: Sequence[Interval], *, injected_s: float | None = None
+    schedule: pa.Table,
+    requests: pa.Table,
+    phases: Sequence[Interval],
+    *,
+    lines: Ids = NO_IDS,
+    injected_s: float | None = None,
 ) -> Fates:
-    """Join what was planned with what was seen; `injected_s` is when the fault struck, if one did."""
-    planned = _once(schedule.select(["request_id", "intended_s", "session", "turn", "think_s"]))
-    once = _once(requests.select(["request_id", *SEEN]))
-    places = pc.index_in(planned["request_id"], once["request_id"].combine_chunks())
-    seen = once.take(places)
-    outcome, planned_s, said_s = (
-        _words(seen["outcome"], HOLE),
-        _floats(planned, "intended_s"),
-        _floats(seen, "intended_s"),
-    )
-    over_s = _floats(seen, "end_s")
+    """Join what was planned with what was seen.
+
+    `lines` are the ids in the engines' lines, and `injected_s` is when the fault struck, if one did.
+    """
+    (in_plan, in_rows, in_lines), count = _numbered(schedule["request_id"], requests["request_id"], lines)
+    planned = _once(schedule.select(["request_id", "intended_s", "session", "turn", "think_s"]), in_plan)
+    row_of = _first_rows(in_rows, count=count)
+    # The plan's requests have the first numbers.
+    rows = row_of[: len(planned)]
+    outcome = _words(requests["outcome"], rows, absent=HOLE)
+    planned_s, said_s = _floats(planned["intended_s"]), _floats(requests["intended_s"], rows)
+    over_s = _floats(requests["end_s"], rows)
     may_s = _may_be_due_s(planned, np.where(np.isnan(over_s), said_s, over_s))
     moved_s_max = _moved_s_max(planned_s, said_s, may_s, never_sent=outcome == "never_sent")
     intended_s = np.where(np.isnan(may_s) | np.isnan(said_s), planned_s, said_s)
     request_id = planned["request_id"].to_numpy()
     order = _in_order(intended_s, request_id)
-    intended_s = intended_s[order]
-    times = {name: _floats(seen, name)[order] for name in SEEN if name.endswith("_s")}
+    intended_s, rows = intended_s[order], rows[order]
     due_in = _phase_at(intended_s, phases)
+    sent_s, end_s = _floats(requests["sent_s"], rows), over_s[order]
     at_s = np.inf if injected_s is None else injected_s
-    struck = (times["sent_s"] < at_s) & ~(times["end_s"] <= at_s) & (at_s < np.inf)
+    struck = (sent_s < at_s) & ~(end_s <= at_s) & (at_s < np.inf)
     return Fates(
         request_id=request_id[order],
         intended_s=intended_s,
-        turn=np.nan_to_num(_floats(planned, "turn"))[order],
+        turn=np.nan_to_num(_floats(planned["turn"]))[order],
         due_in=due_in,
         phase=np.where(struck, "fault", due_in),
         outcome=outcome[order],
-        sent_s=times["sent_s"],
-        first_token_s=times["first_token_s"],
-        last_token_s=times["last_token_s"],
-        end_s=times["end_s"],
-        tokens_received=_floats(seen, "tokens_received")[order],
-        gap_s_max=_floats(seen, "gap_s_max")[order],
-        pod=_words(seen["pod"], "")[order],
-        twice=len(requests) - len(once),
-        unknown=len(once) - (len(places) - places.null_count),
+        sent_s=sent_s,
+        first_token_s=_floats(requests["first_token_s"], rows),
+        last_token_s=_floats(requests["last_token_s"], rows),
+        end_s=end_s,
+        tokens_received=_floats(requests["tokens_received"], rows),
+        gap_s_max=_floats(requests["gap_s_max"], rows),
+        pod=_words(requests["pod"], rows, absent=""),
+        lines=_places(in_lines, order, count=count),
+        twice=len(requests) - int((row_of >= 0).sum()),
+        unknown=int((row_of[len(planned) :] >= 0).sum()),
         moved_s_max=moved_s_max,
     )
 
 
-def _once(table: pa.Table) -> pa.Table:
+def _numbered(*columns: Ids) -> tuple[list[Places], int]:
+    """Ids as numbers, in the order in which they come up first, and how many there are."""
+    ids = pa.concat_arrays([column.combine_chunks() for column in columns])
+    coded = ids.dictionary_encode(null_encoding="encode")
+    ends = np.cumsum([len(column) for column in columns])
+    return np.split(coded.indices.to_numpy(), ends[:-1]), len(coded.dictionary)
+
+
+def _first_rows(numbers: Places, *, count: int) -> Places:
+    """The first row that has each number; -1 of one that no row has."""
+    rows = np.full(count, -1)
+    # Of what is written to one place the last stays.
+    rows[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return rows
+
+
+def _places(numbers: Places, order: Places, *, count: int) -> Places:
+    """Where in an order of numbers each of some numbers stands; -1 of one that it lacks."""
+    place_of = np.full(count, -1)
+    place_of[order] = np.arange(len(order))
+    return np.asarray(place_of[numbers])
+
+
+def _once(plan: pa.Table, numbers: Places) -> pa.Table:
     """The first row of each request."""
-    ids = table["request_id"].combine_chunks().dictionary_encode(null_encoding="encode")
-    if len(ids.dictionary) == len(table):
-        return table
-    return table.take(np.sort(np.unique(ids.indices.to_numpy(), return_index=True)[1]))
+    count = int(numbers.max(initial=-1)) + 1
+    return plan if count == len(plan) else plan.take(_first_rows(numbers, count=count))
 
 
-def _floats(table: pa.Table, name: str) -> Floats:
-    """A column of numbers; NaN where it has none."""
-    return np.asarray(table[name].to_numpy(), np.float64)
+def _floats(column: "pa.ChunkedArray[Any]", rows: Places | None = None) -> Floats:
+    """A column of numbers, or some rows of it; NaN where it has none, and of row -1."""
+    values = np.asarray(column.to_numpy(), np.float64)
+    return values if rows is None else np.append(values, np.nan)[rows]
 
 
-def _words(column: "pa.ChunkedArray[Any]", absent: str) -> Words:
-    """A column of few different words as objects, each word one object: they compare at once."""
+def _words(column: "pa.ChunkedArray[Any]", rows: Places, *, absent: str) -> Words:
+    """Some rows of a column of few different words as objects, each word one object: they compare at once."""
     codes = column.combine_chunks().dictionary_encode()
     words = np.array([*codes.dictionary.to_pylist(), absent], object)
-    return np.asarray(words[_codes(codes.indices)])
+    return np.asarray(words[np.append(_codes(codes.indices), -1)[rows]])
 
 
 def _codes(indices: "pa.Array[Any]") -> npt.NDArray[np.int64]:
@@ -202,23 +255,22 @@ def _may_be_due_s(planned: pa.Table, over_s: Floats) -> Floats:
     NaN of first turns, and of those whose predecessor left no row. One that was not sent ended when it was
     due: `over_s` says when each was over.
     """
-    number = _codes(planned["session"].combine_chunks().dictionary_encode().indices)
-    known = ~np.isnan(_floats(planned, "turn")) & (number >= 0)
-    number = np.maximum(number, 0)
-    turn = np.nan_to_num(_floats(planned, "turn")).astype(np.int64)
-    later = np.flatnonzero(known & (turn > 0))
-    long = np.zeros(int(number.max(initial=0)) + 1, bool)
-    long[number[later]] = True
+    turn, session = _floats(planned["turn"]), planned["session"].combine_chunks()
+    later = np.flatnonzero(turn > 0)
+    # Most sessions have one turn: only the others get a number.
+    number = _codes(pc.index_in(session, value_set=session.take(later), skip_nulls=True))
+    later = later[number[later] >= 0]
     # A number for each session and turn, in which the next turn is the next number.
-    key = number * (int(turn.max(initial=0)) + 2) + turn
-    before = np.flatnonzero(known & long[number] & ~np.isnan(over_s))
+    nth = np.nan_to_num(turn).astype(np.int64)
+    key = number * (int(nth.max(initial=0)) + 2) + nth
+    before = np.flatnonzero((number >= 0) & ~np.isnan(turn) & ~np.isnan(over_s))
     keys, first = np.unique(key[before], return_index=True)
     place = np.searchsorted(keys, key[later] - 1)
     found = np.append(keys, -1)[place] == key[later] - 1
     before_s = np.full(len(key), np.nan)
     before_s[later[found]] = over_s[before[first[place[found]]]]
-    ready_s = before_s + _floats(planned, "think_s")
-    return np.where(np.isnan(ready_s), np.nan, np.fmax(ready_s, _floats(planned, "intended_s")))
+    ready_s = before_s + _floats(planned["think_s"])
+    return np.where(np.isnan(ready_s), np.nan, np.fmax(ready_s, _floats(planned["intended_s"])))
 
 
 def _moved_s_max(planned_s: Floats, said_s: Floats, may_s: Floats, *, never_sent: Flags) -> float:
@@ -234,9 +286,11 @@ def _phase_at(t_s: Floats, phases: Sequence[Interval]) -> Words:
 
     The mark is set a moment after load has begun, and a request may be due in between.
     """
-    names = np.full(len(t_s), phases[0].name if phases else "", dtype=object)
-    for phase in phases:
-        names[t_s >= phase.start_s] = phase.name
+    names = [*(phase.name for phase in phases[:1]), *(phase.name for phase in phases), ""]
+    edges_s = [phase.start_s for phase in phases]
     if phases and phases[-1].end_s is not None:
-        names[t_s >= phases[-1].end_s] = ""
-    return names
+        edges_s.append(phases[-1].end_s)
+    passed = np.zeros(len(t_s), np.int64)
+    for edge_s in edges_s:
+        passed += t_s >= edge_s
+    return np.array(names, object)[passed]

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs.facts import Facts, FaultStory, Places
+from sealegs.facts import Facts, FaultStory, Places, rows_about
 from sealegs.fates import Fates
 
 
@@ -49,11 +49,11 @@ def in_flight_at(facts: Facts, fates: Fates, story: FaultStory) -> InFlight:
     rows = np.flatnonzero(open_then & there)
     if not (facts.run.get("cluster") or {}).get("owned"):
         return _by_rows(fates, rows, at_s=story.injected_s)
-    known = pc.is_in(
-        pa.array(fates.request_id[rows], pa.string()), facts.truth["request_id"].combine_chunks()
-    )
+    ids = [str(one) for one in fates.request_id[rows]]
+    named = {line["request_id"] for line in rows_about(facts.truth.select(["request_id"]), ids)}
+    known = np.array([one in named for one in ids], bool)
     return _by_truth(facts, story, at_s=story.injected_s) + _by_rows(
-        fates, rows[~np.asarray(known, bool)], at_s=story.injected_s
+        fates, rows[~known], at_s=story.injected_s
     )
 
 

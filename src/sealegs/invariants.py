@@ -40,7 +40,7 @@ def no_truncated_stream(situation: Situation) -> InvariantResult:
     if lost := _lost(situation.fates):
         return _result(name, "INCONCLUSIVE", lost)
     if situation.facts.scenario.experiment is None:
-        return _unviolated(name, int((situation.fates.outcome == "ok").sum()), "streams ended whole")
+        return _unviolated(name, int(situation.fates.ended("ok").sum()), "streams ended whole")
     if situation.story is None or situation.story.landed_s is None:
         return _unviolated(name, 0, "streams met the fault: it did not land")
     return _unviolated(name, situation.in_flight.total, "streams in flight where the fault struck")
@@ -144,7 +144,7 @@ def _seen(facts: Facts, outcomes: Collection[str]) -> dict[str, str]:
 
 def _lost(fates: Fates) -> str:
     """In words, how many requests left no row: nobody knows how they ended. Empty when none."""
-    holes = int((fates.outcome == HOLE).sum())
+    holes = int(fates.ended(HOLE).sum())
     return f"nobody knows how {holes:,} requests ended: they left no row" if holes else ""
 
 

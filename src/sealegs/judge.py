@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,23 +50,28 @@ def read_facts(run_dir: Path) -> Facts:
     run = _identity(run_dir / "run.json")
     if not (run_dir / "scenario.toml").is_file():
         raise ScenarioError([f"{run_dir / 'scenario.toml'}:1: absent or no file: not a run's folder"])
-    timeline, timeline_damage = _records(run_dir / "timeline.jsonl", is_whole=is_timeline)
-    samples, samples_damage = _records(run_dir / "samples.jsonl", is_whole=is_sample)
-    summary, summary_damage = _summary(run_dir / "load-summary.json")
-    schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
-    requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
-    attempts, attempts_damage = tables.read_table(run_dir, "attempts", tables.ATTEMPTS)
-    truth, truth_damage = read_truth(_logs(run_dir, "*.log"))
+    scenario = asked_of(run_dir, run)
+    with ThreadPoolExecutor(1) as beside:
+        # The engines' logs are most of what is read, and parsing them leaves Python to the rest.
+        reading = beside.submit(read_truth, _logs(run_dir, "*.log"))
+        timeline, timeline_damage = _records(run_dir / "timeline.jsonl", is_whole=is_timeline)
+        samples, samples_damage = _records(run_dir / "samples.jsonl", is_whole=is_sample)
+        summary, summary_damage = _summary(run_dir / "load-summary.json")
+        schedule, schedule_damage = tables.read_table(run_dir, "schedule", tables.SCHEDULE)
+        requests, requests_damage = tables.read_table(run_dir, "requests", tables.REQUESTS)
+        attempts, attempts_damage = tables.read_table(run_dir, "attempts", tables.ATTEMPTS)
+        gateway = tuple(_mesh(_logs(run_dir, f"*{mesh.LOG}"), _lost(schedule, requests)))
+        truth, truth_damage = reading.result()
     return Facts(
         run=run,
-        scenario=asked_of(run_dir, run),
+        scenario=scenario,
         schedule=schedule,
         requests=requests,
         attempts=attempts,
         timeline=timeline,
         samples=samples,
         truth=truth,
-        mesh=tuple(_mesh(_logs(run_dir, f"*{mesh.LOG}"), _lost(schedule, requests))),
+        mesh=gateway,
         load_summary=summary,
         damage=(
             *timeline_damage,
@@ -125,7 +131,7 @@ def _records(
 
 def _lost(schedule: pa.Table, requests: pa.Table) -> set[str]:
     """Requests that were planned and not answered."""
-    answered = requests.filter(pc.is_in(requests["outcome"], pa.array(ANSWERED)))["request_id"]
+    answered = requests["request_id"].filter(pc.is_in(requests["outcome"], pa.array(ANSWERED)))
     lost = pc.invert(pc.is_in(schedule["request_id"], answered.combine_chunks()))
     return {str(one) for one in schedule["request_id"].filter(lost).to_pylist()}
 
@@ -133,5 +139,4 @@ def _lost(schedule: pa.Table, requests: pa.Table) -> set[str]:
 def _mesh(logs: Iterable[Path], request_ids: AbstractSet[str]) -> Iterator[mesh.Record]:
     """The gateway's lines about some requests."""
     for log in logs:
-        with log.open("rb") as lines:
-            yield from mesh.about(lines, request_ids)
+        yield from mesh.about(chain.from_iterable(evidence.lines_of(log)), request_ids)

@@ -49,16 +49,14 @@ class Percentile:
 
 def percentiles_of(fates: Fates, phases: Sequence[Interval]) -> tuple[Percentile, ...]:
     """Percentiles of each measured phase that began, and of the run."""
-    # Phases' names are objects and slow to compare: each once.
-    ok, began = fates.ok, {one.name: fates.within(one.name) for one in phases if one.name in MEASURED}
-    run = np.zeros(len(ok), dtype=bool)
-    for inside in began.values():
-        run |= inside
+    began = list(dict.fromkeys(phase.name for phase in phases if phase.name in MEASURED))
+    measured = _metrics(fates)
     return tuple(
         one
-        for phase, inside in (*began.items(), ("run", run))
-        for metric, since, values_s in _metrics(fates)
-        for one in _percentiles(phase, metric, since, values_s[inside & ok], n_all=int(inside.sum()))
+        for phase, its in (*((name, [name]) for name in began), ("run", began))
+        for inside in [fates.within(*its)]
+        for metric, since, values_s in measured
+        for one in _percentiles(phase, metric, since, values_s[inside & fates.ok], n_all=int(inside.sum()))
     )
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs.facts import Facts, FaultStory, places_of
-from sealegs.fates import NEVER_SENT, Fates, Flags
+from sealegs.facts import Facts, FaultStory
+from sealegs.fates import Fates, Flags
 
 MOVED_S_MAX = 0.001
 FINISHED = ("stop", "length")
@@ -36,9 +36,9 @@ def disagreements(facts: Facts, fates: Fates) -> tuple[str, ...]:
     """
     counted = {
         "planned": len(fates.request_id),
-        "sent": int((~np.isin(fates.outcome, NEVER_SENT)).sum()),
-        "cap_refused": int((fates.outcome == "cap_refused").sum()),
-        "never_sent": int((fates.outcome == "never_sent").sum()),
+        "sent": int(fates.sent.sum()),
+        "cap_refused": int(fates.ended("cap_refused").sum()),
+        "never_sent": int(fates.ended("never_sent").sum()),
         "sent_again": int(
             pc.sum(pc.max_element_wise(pc.subtract(facts.requests["attempts"], 1), 0)).as_py() or 0
         ),
@@ -67,15 +67,13 @@ def confirmed_by_engines(facts: Facts, fates: Fates, story: FaultStory | None) -
 
     Of an answer that the client broke off, the engine may have written more than was read.
     """
-    over = pc.is_in(facts.truth["finish"], pa.array(FINISHED))
-    finished = facts.truth.select(["request_id", "tokens"]).filter(over)
-    places = places_of(finished["request_id"], fates.request_id)
-    planned = places >= 0
-    places, tokens = places[planned], finished["tokens"].to_numpy()[planned]
+    over = np.asarray(pc.is_in(facts.truth["finish"], pa.array(FINISHED)), bool)
+    finished = over & (fates.lines >= 0)
+    places, tokens = fates.lines[finished], facts.truth["tokens"].to_numpy()[finished]
     known, fits = np.zeros(len(fates.request_id), bool), np.zeros(len(fates.request_id), bool)
     known[places] = True
     fits[places[fates.tokens_received[places] == tokens]] = True
-    whole = fates.outcome == "ok"
+    whole = fates.ended("ok")
     silent = whole & ~known
     lost = silent & _with_its_engine(facts, fates, story)
     return Confirmation(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sealegs import correlation, stats
 from sealegs.claim import Objective
 from sealegs.facts import Interval
-from sealegs.fates import NEVER_SENT, Fates, Flags, Floats
+from sealegs.fates import Fates, Flags, Floats
 
 Counts = npt.NDArray[np.int64]
 
@@ -167,7 +167,7 @@ def phase_counts(fates: Fates, phases: Sequence[Interval]) -> tuple[PhaseCounts,
             start_s=round(phase.start_s, 6),
             end_s=None if phase.end_s is None else round(phase.end_s, 6),
             planned=int(inside.sum()),
-            sent=int((inside & ~np.isin(fates.outcome, NEVER_SENT)).sum()),
+            sent=int((inside & fates.sent).sum()),
             ok=int((inside & fates.ok).sum()),
             outcomes=dict(sorted(Counter(fates.outcome[inside]).items())),
         )

@@ -1,6 +1,5 @@
 """The engines' own lines about each request, out of logs that hold other lines too."""
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -11,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from sealegs.evidence import parsed, whole_lines
+from sealegs.evidence import lines_of, parsed
 from sealegs.tables import TRUTH, table_of
 
 PREFIX = b'{"truth":1'
 # When each token was sent: most of a line, and nothing that judgement looks at.
-STAMPS = re.compile(rb'"sent_us":\[[^\]]*\],')
+STAMPS = b'"sent_us":['
 NEEDED = ("request_id", "pod", "received_s", "end_s", "tokens")
 # Logs are read side by side: one is parsed while another is cut into lines.
 AT_ONCE = 2
@@ -40,56 +39,45 @@ def read_truth(logs: Sequence[Path]) -> tuple[pa.Table, tuple[str, ...]]:
     return table, tuple(damage)
 
 
+def bare(line: bytes) -> bytes:
+    """A line without its stamps."""
+    at = line.find(STAMPS)
+    # Stamps that have no end are those of a torn line, and leave one.
+    return line[: at + len(STAMPS)] + line[line.find(b"]", at) :] if at >= 0 else line
+
+
 def _read_log(log: Path) -> tuple[pa.Table, int]:
     """One log's lines, and how many of them are torn or lack what judgement needs."""
     tables, torn = [TRUTH.empty_table()], 0
     try:
-        for block in whole_lines(log):
-            text, count = _truth_lines(block)
-            table, misfits = _parsed(text, count)
+        for lines in lines_of(log):
+            table, misfits = _parsed([bare(line) for line in lines if line.startswith(PREFIX)])
             tables.append(table)
-            torn += misfits if block.endswith(b"\n") else 0
+            torn += misfits if lines[-1].endswith(b"\n") else 0
     except OSError:
         torn += 1
     return pa.concat_tables(tables), torn
 
 
-def _truth_lines(block: bytes) -> tuple[bytes, int]:
-    """The truth lines of a block of whole lines, without their stamps, and how many they are."""
-    bare = STAMPS.sub(b"", block)
-    if bare.count(b"\n") != block.count(b"\n"):
-        # Of a torn line the stamps have no end, and would take the next line with them.
-        bare = b"\n".join(STAMPS.sub(b"", line) for line in block.split(b"\n"))
-    count = bare.count(b"\n" + PREFIX) + bare.startswith(PREFIX)
-    if count == bare.count(b"\n"):
-        # Nothing else is there, as in most blocks of a long log: no need to take it apart.
-        return bare, count
-    lines = [line for line in bare.split(b"\n") if line.startswith(PREFIX)]
-    return b"\n".join(lines), len(lines)
-
-
-def _parsed(text: bytes, count: int) -> tuple[pa.Table, int]:
-    """So many lines as a table, and how many do not fit it."""
-    if not count:
+def _parsed(lines: Sequence[bytes]) -> tuple[pa.Table, int]:
+    """Lines as a table, and how many do not fit it."""
+    if not lines:
         return TRUTH.empty_table(), 0
     try:
         table = arrow_json.read_json(
-            BytesIO(text),
+            BytesIO(b"".join(lines)),
             parse_options=arrow_json.ParseOptions(
                 explicit_schema=TRUTH, unexpected_field_behavior="ignore", newlines_in_values=False
             ),
         )
-        misfits = count - len(table)
     except pa.ArrowInvalid:
         # One by one is slow, and only needed where a line is torn.
-        records = [record for line in text.splitlines() if (record := parsed(line)) is not None]
-        table, misfits = table_of(records, TRUTH)
-        misfits += count - len(records)
+        table, _ = table_of([record for line in lines if (record := parsed(line)) is not None], TRUTH)
     known = table
     for name in NEEDED:
         if known[name].null_count:
             known = known.filter(pc.is_valid(known[name]))
-    return known, misfits + len(table) - len(known)
+    return known, len(lines) - len(known)
 
 
 def _repeated(table: pa.Table) -> int:

@@ -13,7 +13,7 @@ from sealegs.budget import BudgetResult, budget_of
 from sealegs.claim import Expect
 from sealegs.cost import cost_of
 from sealegs.facts import Facts, FaultStory, fault_story, intervals
-from sealegs.fates import HOLE, NEVER_SENT, TRUNCATED, Fates, fates_of
+from sealegs.fates import HOLE, TRUNCATED, Fates, fates_of
 from sealegs.in_flight import InFlight, in_flight_at
 from sealegs.invariants import INVARIANTS, InvariantResult, evictions
 from sealegs.ladder import Rung, ladder_of
@@ -187,18 +187,17 @@ def _told_objective(result: ObjectiveResult) -> str:
 
 def _counts(facts: Facts, fates: Fates) -> dict[str, int]:
     """The run in whole numbers."""
-    sent = ~np.isin(fates.outcome, NEVER_SENT)
     cost = cost_of(facts.requests, facts.attempts)
     granted, refused = evictions(facts, apps={str(record["app"]) for record in facts.of_kind("pdb")})
     return {
         "planned": len(fates.request_id),
-        "sent": int(sent.sum()),
-        "cap_refused": int((fates.outcome == "cap_refused").sum()),
-        "never_sent": int((fates.outcome == "never_sent").sum()),
-        "finished": int((sent & ~np.isnan(fates.end_s)).sum()),
+        "sent": int(fates.sent.sum()),
+        "cap_refused": int(fates.ended("cap_refused").sum()),
+        "never_sent": int(fates.ended("never_sent").sum()),
+        "finished": int((fates.sent & ~np.isnan(fates.end_s)).sum()),
         "ok": int(fates.ok.sum()),
-        "holes": int((fates.outcome == HOLE).sum()),
-        "truncated": int(np.isin(fates.outcome, TRUNCATED).sum()),
+        "holes": int(fates.ended(HOLE).sum()),
+        "truncated": int(fates.ended(*TRUNCATED).sum()),
         "attempts": cost.attempts,
         "retried": cost.retried,
         "tokens_received": cost.tokens_received,

@@ -20,7 +20,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from sealegs import mesh, tables
-from sealegs.truth import PREFIX, STAMPS
+from sealegs.truth import PREFIX, bare
 from sealegs.workload import ANSWERED
 
 RECORDED = Path(__file__).parent / "recorded"
@@ -75,7 +75,7 @@ def _kept(run_dir: Path) -> Iterator[tuple[str, bytes]]:
         if log.name.endswith(mesh.LOG):
             kept = [line for line in lines if any(mesh.about([line], lost))]
         else:
-            kept = [STAMPS.sub(b"", line) for line in lines if line.startswith(PREFIX)]
+            kept = [bare(line) for line in lines if line.startswith(PREFIX)]
         if kept:
             yield f"logs/{log.name}", b"".join(kept)
 

@@ -38,7 +38,7 @@ def test_on_one_machine_the_offset_is_none(tmp_path: Path) -> None:
         Interval(name="recovery", start_s=drive.begin_s + 3, end_s=None),
     )
 
-    found = offsets(facts, join(facts.schedule, facts.requests, phases))
+    found = offsets(facts, join(facts.schedule, facts.requests, phases, lines=facts.truth["request_id"]))
 
     assert sorted(found) == ["after", "before"]
     for nodes in found.values():

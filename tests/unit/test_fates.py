@@ -60,6 +60,20 @@ def test_rows_that_cannot_be_are_counted() -> None:
     assert (seen.twice, seen.unknown, seen.moved_s_max) == (1, 1, 0.5)
 
 
+def test_engines_lines_are_laid_beside_the_requests_that_they_are_about() -> None:
+    """In whatever order requests are planned, answered and logged; a line of no request has no place."""
+    plan, rows = planned(12, 11, 13), [row("r2", 13), row("r9", 14), row("r0", 12)]
+    table = pa.Table.from_pylist(rows, schema=tables.REQUESTS)
+    names = ["r2", "r9", "r1", "r0", "r8", "r2"]
+
+    seen = join(plan, table, PHASES, lines=pa.chunked_array([names[:2], names[2:]], pa.string()))
+
+    assert [seen.request_id[at] if at >= 0 else None for at in seen.lines] == [
+        name if name in {"r0", "r1", "r2"} else None for name in names
+    ]
+    assert seen.unknown == 1
+
+
 def turns(*rows: dict[str, Any], think_s: float = 2.0) -> Fates:
     """What became of a session of three turns that were planned for 11, 15 and 19 s."""
     plan = [

@@ -37,6 +37,7 @@ def judged(slices: str, *, injected_s: float | None = INJECTED_S, asked: Recover
         tokens_received=np.ones(count),
         gap_s_max=np.zeros(count),
         pod=np.full(count, "a", dtype=object),
+        lines=np.zeros(0, np.int64),
         twice=0,
         unknown=0,
         moved_s_max=0.0,

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs.facts import Facts, Places, Record, places_of
+from sealegs.facts import Facts, Places, Record
 from sealegs.fates import Fates
 from sealegs.validity.check import Check, at_most
 
@@ -117,9 +117,9 @@ def offsets(facts: Facts, fates: Fates) -> dict[str, dict[str, Offset]]:
 
 def _alone(facts: Facts, fates: Fates) -> tuple[Places, pa.Table]:
     """Lines of requests that have one alone, from the pod that the client saw, and whose each is."""
-    places = places_of(facts.truth["request_id"], fates.request_id)
+    places = fates.lines
     times = np.bincount(places + 1, minlength=len(fates.request_id) + 1)
-    chosen = (places >= 0) & (times[places + 1] == 1)
-    lines, places = facts.truth.select(STAMPS).filter(pa.array(chosen)), places[chosen]
-    its_own = pc.equal(lines["pod"], pa.array(fates.pod[places], pa.string()))
-    return places[np.asarray(its_own, bool)], lines.filter(its_own)
+    seen = pa.array(fates.pod, pa.string()).take(pa.array(places, pa.int64(), mask=places < 0))
+    its_own = np.asarray(pc.equal(facts.truth["pod"], seen), bool)
+    chosen = its_own & (times[places + 1] == 1)
+    return places[chosen], facts.truth.select(STAMPS).filter(pa.array(chosen))

@@ -1,7 +1,5 @@
 """Whether the counts agree: every planned request is accounted for, by the client and by the engines."""
 
-import numpy as np
-
 from sealegs.facts import Facts, FaultStory
 from sealegs.fates import HOLE, Fates
 from sealegs.reconcile import confirmed_by_engines, disagreements
@@ -13,12 +11,12 @@ UNCONFIRMED_SHARE_MAX = 0.005
 
 def planned_sent(fates: Fates) -> Check:
     """Every planned request has a row and a phase, and before the fault every one was sent."""
-    early = np.isin(fates.phase, ("warmup", "baseline"))
+    early = fates.within("warmup", "baseline")
     found = {
-        "left no row": fates.outcome == HOLE,
-        "were held back by the cap before the fault": (fates.outcome == "cap_refused") & early,
-        "were never sent before the fault": (fates.outcome == "never_sent") & early,
-        "belong to no phase": fates.phase == "",
+        "left no row": fates.ended(HOLE),
+        "were held back by the cap before the fault": fates.ended("cap_refused") & early,
+        "were never sent before the fault": fates.ended("never_sent") & early,
+        "belong to no phase": fates.within(""),
     }
     planned = len(fates.request_id)
     wrong = [f"{int(flags.sum()):,} {what}" for what, flags in found.items() if flags.any()]

@@ -54,7 +54,7 @@ def _sent_early(lag_s: Floats) -> Check:
 
 def _rate_kept(facts: Facts, fates: Fates) -> Check:
     """Of what was due in a phase as much left in it, or as little after its end as a sound client may lag."""
-    free = ~np.isin(fates.outcome, HELD)
+    free = ~fates.ended(*HELD)
     found: list[tuple[str, float, float]] = []
     for phase in intervals(facts):
         due = free & (fates.due_in == phase.name)
