@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.test_stack_manifests import built
 from engine.metrics import Metrics
 from engine.scheduler import Capacity, Scheduler
 from sealegs.cluster import golang, monitoring, up
-from sealegs.cluster.places import HERE, STACK
+from sealegs.cluster.places import HERE, ROOT, STACK
 
 HOME = STACK / "monitoring"
 ALERTS = {
@@ -26,6 +27,9 @@ RECORDED = {
     for rule in group["rules"]
 }
 DASHBOARD = json.loads((HOME / "dashboard.json").read_text())
+# The file in which no alert fires, and what it asks of its run.
+SILENCE = "silence"
+EVER_FIRED = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[1h]))'
 # Prometheus' own.
 ALWAYS = {"up", "ALERTS"}
 GROUPING = r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)"
@@ -99,20 +103,53 @@ def test_engine_metrics_are_the_engine_s() -> None:
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert_is_tried_on_a_fault_and_on_health(name: str) -> None:
-    """Each alert has a file of promtool tests in which it fires, and another case in which it never does."""
-    cases = yaml.safe_load((HOME / "tests" / f"{name}.yaml").read_text())["tests"]
-    expected = [
-        [bool(one.get("exp_alerts")) for one in case["alert_rule_test"] if one["alertname"] == name]
-        for case in cases
-    ]
+    """Each alert has a file of promtool tests: it fires in a case that was recorded, and in another never."""
+    expected = {
+        case["name"]: [
+            bool(one.get("exp_alerts")) for one in case["alert_rule_test"] if one["alertname"] == name
+        ]
+        for case in cases_of(name)
+    }
 
-    assert any(any(case) for case in expected)
-    assert any(case and not any(case) for case in expected)
+    assert any(any(fires) for case, fires in expected.items() if case.startswith("recorded "))
+    assert any(fires and not any(fires) for fires in expected.values())
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_an_alert_was_silent_in_a_run_that_it_could_see(name: str) -> None:
+    """In the run in which all are silent there is each metric that the alert asks for."""
+    (case,) = cases_of(SILENCE)
+    there = {metric for one in case["input_series"] for metric in metrics_of(one["series"])}
+    named = metrics_of(ALERTS[name]["expr"])
+    asked = {
+        bare for one in named for bare in (metrics_of(RECORDED[one]["expr"]) if one in RECORDED else {one})
+    }
+    (silent,) = case["promql_expr_test"]
+
+    assert case["name"].startswith("recorded ")
+    assert asked <= there
+    assert silent["expr"] == EVER_FIRED
+    assert silent["exp_samples"] == []
+
+
+def cases_of(name: str) -> list[dict[str, Any]]:
+    """The cases of a file of promtool tests."""
+    cases: list[dict[str, Any]] = yaml.safe_load((HOME / "tests" / f"{name}.yaml").read_text())["tests"]
+    return cases
 
 
 def test_no_test_is_left_of_an_alert_that_is_gone() -> None:
-    """Files of promtool tests and alerts are the same set."""
-    assert {path.stem for path in (HOME / "tests").glob("*.yaml")} == ALERTS.keys()
+    """Files of promtool tests and alerts are the same set, but for the run in which all are silent."""
+    assert {path.stem for path in (HOME / "tests").glob("*.yaml")} == ALERTS.keys() | {SILENCE}
+
+
+def test_a_scenario_asks_for_an_alert_that_is_there() -> None:
+    """An alert that a bound names is one of ours: another would never fire."""
+    files = [tomllib.loads(path.read_text()) for path in sorted((ROOT / "scenarios").glob("*.toml"))]
+    named = {bound["alert"] for file in files for bound in file.get("bounds", []) if "alert" in bound}
+
+    assert named
+    assert named <= ALERTS.keys()
 
 
 def test_panels_have_a_place_of_their_own() -> None:
