@@ -1,5 +1,6 @@
 """Claims about a single measured number: it lies within limits, or it does not, or nobody measured it."""
 
+import math
 from dataclasses import dataclass
 
 from sealegs.claim import Bound
@@ -29,11 +30,13 @@ class BoundResult:
 def decide(situation: Situation, bound: Bound) -> BoundResult:
     """Measure what a bound is about and hold it against the limits."""
     measured = MEASURES[bound.measure](situation, bound)
+    # Of damaged evidence a number may be none, and that would lie within any limit.
+    value = measured.value if measured.value is not None and math.isfinite(measured.value) else None
     return BoundResult(
         name=bound.name,
         measure=bound.measure,
-        verdict=_verdict(measured.value, bound),
-        value=None if measured.value is None else round(measured.value, 6),
+        verdict=_verdict(value, bound),
+        value=None if value is None else round(value, 6),
         at_least=bound.at_least,
         at_most=bound.at_most,
         detail=measured.detail,

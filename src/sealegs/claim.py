@@ -36,6 +36,23 @@ MEASURES = (
     "reload-s",
     "autoscaler-moved",
     "autoscaler-blind-s",
+    "autoscaler-wanted-more-s",
+    "autoscaler-flaps",
+    "new-pod-scheduled-s",
+    "new-pod-started-s",
+    "new-pod-loaded-s",
+    "new-pod-ready-s",
+    "new-pod-routable-s",
+    "new-pod-served-s",
+    "unscheduled-s-max",
+    "pods-left",
+    "leaving-max",
+    "lost-on-leaving",
+    "alert-after-s",
+    "weight-p-value",
+    "after-rollback",
+    "cut-by-rollback",
+    "unserved",
 )
 NEEDS = ("mesh", "gpus", "budgets", "metrics")
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
@@ -95,7 +112,9 @@ class Bound:
     """A number that the run measured is at least `at_least` and at most `at_most`.
 
     `app` is whose pods it is about, where the measure is about pods, `phase` when, where it is about a time,
-    `model_type` which requests, where it is about those that ask for one model.
+    `model_type` which requests, where it is about those that ask for one model, `alert` which
+    alert, where it is about one, `observer` whose proxies are asked, where it is about what proxies say: all
+    of them without one.
     """
 
     name: str
@@ -103,6 +122,8 @@ class Bound:
     app: str = "llm-inference"
     phase: Annotated[str, Choice(PHASES)] = "run"
     model_type: str = ""
+    alert: str = ""
+    observer: str = ""
     at_least: float | None = None
     at_most: float | None = None
 

@@ -166,15 +166,25 @@ def check(scenarios: tuple[Path, ...]) -> None:
 )
 def heal(root: Path) -> None:
     """Undo what killed runs left behind on their clusters, and judge what they recorded."""
-    count = 0
+    count, left = 0, 0
     for healed in heal_runs(root):
         count += 1
-        click.echo(f"{healed.run_dir}: {'; '.join(healed.undone) or 'nothing to undo'}")
+        if healed.undone or healed.left is None:
+            click.echo(f"{healed.run_dir}: {'; '.join(healed.undone) or 'nothing to undo'}")
+        if healed.left is not None:
+            left += 1
+            click.echo(f"sealegs: {healed.run_dir}: not undone: {healed.left}", err=True)
         if healed.verdict is not None:
             present(healed.run_dir, healed.verdict, out=sys.stdout)
         for problem in healed.problems:
             click.echo(f"sealegs: it cannot be judged, delete it when you have looked: {problem}", err=True)
-    click.echo(f"sealegs: {count} killed runs healed" if count else "sealegs: no killed run, nothing to heal")
+    told = f"{count - left} killed runs healed" if count else "no killed run, nothing to heal"
+    click.echo(f"sealegs: {told}")
+    if left:
+        raise ClusterError(
+            f"{left} left something on a cluster that could not be undone: `sealegs heal` again when it can; "
+            "where the cluster is no more, delete the run's folder"
+        )
 
 
 @main.group()

@@ -55,10 +55,9 @@ def before_experiment_control(context: dict[str, Any], configuration: dict[str, 
         os.environ.update(environment_of(run.run_dir))
         make_default(cluster.kubeconfig)
         _opened.append(run)
-        # The steps that follow are given this very object.
-        configuration.update(
-            (name, value) for name, value in run.api.shape.variables.items() if name in configuration
-        )
+        # The steps that follow are given this very object, with the values that the run's evidence has.
+        known = {**run.api.shape.variables, **scenario.experiment_vars}
+        configuration.update((name, value) for name, value in known.items() if name in configuration)
         run.baseline()
     except EXPERIMENT_ERRORS as error:
         if _opened:

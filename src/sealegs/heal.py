@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealegs import evidence, identity, load_pods, tables
-from sealegs.active import open_run_of
+from sealegs.active import ActiveRun, open_run_of
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.faults import (
     apiserver_down,
+    canary,
     config_change,
     container_kill,
     deployment_down,
@@ -38,6 +39,7 @@ FAULTS = {
     container_kill.FAULT: container_kill.undo_one,
     rolling_update.FAULT: rolling_update.undo_one,
     config_change.FAULT: config_change.undo_one,
+    canary.FAULT: canary.undo_one,
     engine_answers.FAULT: engine_answers.undo_one,
     engine_hang.FAULT: engine_hang.undo_one,
     engine_oom.FAULT: engine_oom.undo_one,
@@ -58,12 +60,14 @@ class Healed:
     Attributes:
         run_dir: its folder.
         undone: what was undone for it.
+        left: why something of it is still not undone; None when nothing is.
         verdict: how it was judged; None when too little is left to judge, as `problems` say.
         problems: what keeps it from being judged.
     """
 
     run_dir: Path
     undone: tuple[str, ...]
+    left: str | None
     verdict: Verdict | None
     problems: tuple[str, ...] = ()
 
@@ -71,10 +75,8 @@ class Healed:
 def heal(root: Path) -> Iterator[Healed]:
     """Undo and judge every run under ``root/reports/runs`` whose runner is gone before its verdict.
 
-    Safe to repeat: a run that has been healed is not touched again.
-
-    Raises:
-        ClusterError: a cluster that has something to undo does not answer; what was healed before stays.
+    Safe to repeat: a run that has been healed is not touched again, and one that has something left is tried
+    again. None of them keeps another from being healed.
     """
     for run_dir in evidence.run_dirs(root):
         run = evidence.read_json(run_dir / "run.json")
@@ -82,7 +84,7 @@ def heal(root: Path) -> Iterator[Healed]:
             continue
         if not evidence.open_undos(run_dir) and (run_dir / "verdict.json").exists():
             continue
-        undone = tuple(_leave_cluster(run_dir, same_boot=run["boot_id"] == identity.boot_id()))
+        undone, left = _leave_cluster(run_dir, same_boot=run["boot_id"] == identity.boot_id())
         tables.close_tables(run_dir)
         verdict: Verdict | None = None
         problems: tuple[str, ...] = ()
@@ -91,38 +93,65 @@ def heal(root: Path) -> Iterator[Healed]:
         except ScenarioError as unread:
             # One folder that cannot be judged, killed in its first moments, must not keep others from it.
             problems = unread.problems
-        yield Healed(run_dir=run_dir, undone=undone, verdict=verdict, problems=problems)
+        yield Healed(run_dir=run_dir, undone=undone, left=left, verdict=verdict, problems=problems)
+
+
+def require_nothing_left(root: Path, *, context: str) -> None:
+    """Raise ClusterError where a run that ended may have left its fault on the cluster of that context."""
+    for run_dir in evidence.run_dirs(root):
+        if not evidence.open_undos(run_dir):
+            continue
+        run = evidence.read_json(run_dir / "run.json") or {}
+        if run["cluster"]["context"] == context and not identity.is_running(run):
+            raise ClusterError(f"{run_dir} ended, and its fault may still be on: `sealegs heal` first")
 
 
 def undo_all(api: Api, run_dir: Path) -> Iterator[str]:
-    """Do every undo that is open, the newest first, and say what was done.
+    """Try every undo that is open, the newest first, and say what was done.
 
     Raises:
-        ClusterError: the cluster does not answer or refused; what was not done stays open.
+        ClusterError: some could not be done, which is told after the others were; they stay open.
     """
+    failed = []
     for undo in evidence.open_undos(run_dir):
         if undo.fault not in FAULTS:
-            raise ClusterError(f"{run_dir / 'undo.jsonl'}: nobody here knows the fault {undo.fault!r}")
-        told = FAULTS[undo.fault](api, undo)
-        evidence.mark_undone(run_dir, undo.id)
-        yield told
+            failed.append(f"{run_dir / 'undo.jsonl'}: nobody here knows the fault {undo.fault!r}")
+            continue
+        try:
+            told = FAULTS[undo.fault](api, undo)
+        except (ClusterError, TimeoutError) as error:
+            failed.append(str(error))
+        else:
+            evidence.mark_undone(run_dir, undo.id)
+            yield told
+    if failed:
+        raise ClusterError("; ".join(failed))
 
 
-def _leave_cluster(run_dir: Path, *, same_boot: bool) -> Iterator[str]:
-    """Undo what is open, give back the Lease, and say what was undone.
-
-    Raises:
-        ClusterError: something is open and the cluster does not answer, or refused.
-    """
+def _leave_cluster(run_dir: Path, *, same_boot: bool) -> tuple[tuple[str, ...], str | None]:
+    """Undo what is open and give back the Lease: what was undone, and why something was not."""
+    undone: list[str] = []
     try:
         with open_run_of(run_dir) as active:
+            _require_nobody_else(active)
             for told in undo_all(active.api, run_dir):
+                undone.append(told)
                 # The timeline's clock began anew with the machine: there is no time to write beside it.
                 if same_boot:
                     active.timeline.note("error", where="heal", message=f"the runner was killed; {told}")
-                yield told
             lease.release(active.api, holder=active.run["run_id"])
-    except ClusterError:
+    except (ClusterError, TimeoutError) as error:
         # Where nothing is open, nothing is asked of a cluster that has gone: its Lease went with it.
-        if evidence.open_undos(run_dir):
-            raise
+        return tuple(undone), str(error) if evidence.open_undos(run_dir) else None
+    return tuple(undone), None
+
+
+def _require_nobody_else(active: ActiveRun) -> None:
+    """Raise ClusterError where another run goes on: an undo would end that one's fault."""
+    try:
+        holder = lease.holder(active.api)
+    except ClusterError:
+        # What silences the API server may be the fault that is to be undone.
+        return
+    if holder not in {None, active.run["run_id"]}:
+        raise ClusterError(f"{active.api.where}: run {holder} is going on there: heal when it has ended")

@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sealegs import mutant, stack_choice
 from sealegs.cluster.cache import digest
 from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.evidence import read_json, write_json
+from sealegs.goodput import of_baseline
 from sealegs.knee import Knee, Step, too_small
 from sealegs.scenario import Scenario, root_of
 from sealegs.toml_shape import lines_of
@@ -21,13 +23,20 @@ SCHEMA = 1
 
 
 def fingerprint(scenario: Scenario) -> dict[str, Any]:
-    """What a knee depends on: the machine's processors, the stack's files, and what is sent."""
+    """What a knee depends on: the machine's processors, the stack's files, what is sent, what is wanted."""
+    yours, traffic = stack_choice.folder_of(scenario), scenario.traffic
+    ours = [STACK / "base", STACK / "overlays", STACK / "images", STACK / "mutants"]
     return {
         "cpus": len(os.sched_getaffinity(0)),
+        "name": scenario.stack_name,
         "overlay": scenario.stack_overlay,
-        "stack": digest([STACK / "base", STACK / "overlays", STACK / "images"]),
-        "profiles": dict(scenario.traffic.profiles),
-        "context_tokens_max": scenario.traffic.context_tokens_max,
+        "mutant": scenario.stack_mutant,
+        "stack": digest([yours] if yours else ours),
+        "profiles": dict(traffic.profiles),
+        "context_tokens_max": traffic.context_tokens_max,
+        "tokens_per_s": traffic.tokens_per_s,
+        "stream": traffic.stream,
+        "objectives": [asdict(one) for one in of_baseline(scenario.objectives)],
     }
 
 
@@ -96,9 +105,14 @@ def _unmeasured(scenario: Scenario, share: float) -> str:
     )
 
 
-def write_copy(scenario: Scenario, path: Path) -> None:
-    """Copy a resolved scenario's file: beside a share of the knee stands what it was."""
+def write_copies(scenario: Scenario, run_dir: Path) -> None:
+    """Copy the files of a resolved scenario to its run: beside a share of the knee stands what it was."""
+    path = run_dir / "scenario.toml"
     shutil.copy(scenario.path, path)
+    if scenario.experiment:
+        shutil.copy(scenario.experiment, run_dir / "experiment.json")
+    if scenario.mutant_file:
+        shutil.copy(scenario.mutant_file, run_dir / mutant.FILE)
     if scenario.traffic.knee_share is None:
         return
     text = path.read_text(encoding="utf-8")

@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from sealegs.facts import rows_about
 
+# How old a proxy's statistic may be that a look at the cluster has: they are read every other second.
+OLD_S_MAX = 4.0
 # Envoy 1.40, documentation of access logs, %RESPONSE_FLAGS%, in our words. Upstream is what stands
 # behind the proxy that writes the line, downstream is who asked it.
 FLAGS = {

@@ -64,11 +64,22 @@ def pods(value: object) -> bool:
     return isinstance(value, list) and all(text(one.get("name") if table(one) else one) for one in value)
 
 
+def words(value: object) -> bool:
+    """Name → text."""
+    return isinstance(value, dict) and all(map(text, value.values()))
+
+
+def alerts(value: object) -> bool:
+    """What is known of alerts that fired."""
+    return isinstance(value, list) and all(table(one) and fits(one, needed=ALERT) for one in value)
+
+
 def target(value: object) -> bool:
     """What a fault is aimed at."""
     return isinstance(value, dict) and fits(value, known=TARGET)
 
 
+ALERT: Mapping[str, Fits] = {"name": text, "labels": words, "from_s": time}
 TARGET: Mapping[str, Fits] = {
     "node": text,
     "nodes": names,
@@ -89,6 +100,7 @@ NEEDED: Mapping[str, Mapping[str, Fits]] = {
     "load_pod": {"name": text},
     "autoscaler": {"app": text, "wanted": whole, "active": flag},
     "needs": {"asked": names, "missing": names},
+    "alerts": {"fired": alerts},
 }
 KNOWN: Mapping[str, Mapping[str, Fits]] = {
     "fault": {"fault": text, "target": target, "witness": table, "detail": text},
@@ -103,6 +115,7 @@ KNOWN: Mapping[str, Mapping[str, Fits]] = {
     "endpoints": {"ready": names, "terminating": names},
     "load_pod": {"node": text},
     "config_watched": {"serving": table, "wanted": text},
+    "alerts": {"unknown": text},
 }
 SAMPLE: Mapping[str, Fits] = {
     **dict.fromkeys(("ready", "desired", "pending", "in_flight", "queue", "ejected"), counts),

@@ -1,6 +1,5 @@
 """One run from open to close. Evidence first: judgement reads the folder, not this module's memory."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -10,12 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from sealegs import evidence, experiment, identity, load_pods, mutant, needs, stack, stack_choice, tables
+from sealegs import evidence, experiment, identity, load_pods, needs, stack, stack_choice, tables
 from sealegs.cluster import Cluster, at_gateway, docker
 from sealegs.errors import ClusterError, MissingError
-from sealegs.heal import undo_all
+from sealegs.heal import require_nothing_left, undo_all
 from sealegs.judge import judge
-from sealegs.knee_files import require_machine, resolved, write_copy
+from sealegs.knee_files import require_machine, resolved, write_copies
 from sealegs.kube import lease
 from sealegs.kube.api import Api, connect
 from sealegs.load_pods.load import LoadPods
@@ -92,16 +91,13 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
         lease.held(api, holder=run_id, on_lost=lost.append),
         ExitStack() as watching,
     ):
+        require_nothing_left(root, context=cluster.context)
         document = identity.identify(
             scenario, cluster, api, run_id=run_id, started=started, zero_ns=zero_ns, root=root, door=door
         )
         run_dir = evidence.make_run_dir(root, run_id=run_id)
         evidence.write_json(run_dir / "run.json", document)
-        write_copy(scenario, run_dir / "scenario.toml")
-        if scenario.experiment:
-            shutil.copy(scenario.experiment, run_dir / "experiment.json")
-        if scenario.mutant_file:
-            shutil.copy(scenario.mutant_file, run_dir / mutant.FILE)
+        write_copies(scenario, run_dir)
         timeline = Timeline(run_dir, zero_ns=zero_ns)
         say = watching.enter_context(watch(run_dir))
         run = Run(scenario, cluster, api, run_dir, document, timeline, say, lost)

@@ -224,6 +224,8 @@ def _check_bounds(keys: Mapping[str, Any], names: set[str], *, document: Documen
             document.report(at, f"bound {bound.name!r} limits nothing: give it at_least or at_most")
         elif bound.at_least is not None and bound.at_most is not None and bound.at_least > bound.at_most:
             document.report(at, f"bound {bound.name!r}: at_least is more than at_most")
+        if (bound.measure == "alert-after-s") != bool(bound.alert):
+            document.report(at, f"bound {bound.name!r}: alert-after-s is about an 'alert', and it alone is")
 
 
 def _check_traffic(

@@ -26,7 +26,13 @@ def overlay_for(scenario: Scenario, shape: StackShape) -> str | Path | None:
     return (path.parent / shape.overlay).resolve() if shape.overlay else None
 
 
+def folder_of(scenario: Scenario) -> Path | None:
+    """The folder of a scenario's stack, where it is one of yours; None of ours."""
+    name = scenario.stack_name
+    return None if name is None else root_of(scenario.path) / FOLDER / name
+
+
 def _file_of(scenario: Scenario) -> Path | None:
     """The file that describes a scenario's stack; None of ours."""
-    name = scenario.stack_name
-    return None if name is None else root_of(scenario.path) / FOLDER / name / FILE
+    folder = folder_of(scenario)
+    return None if folder is None else folder / FILE

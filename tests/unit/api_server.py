@@ -37,7 +37,7 @@ class Cluster:
         silent: pods that take a request for metrics and never answer.
         logs: pod → lines of its log, each with its time.
         labels: namespace → its labels.
-        refuses: paths that nobody may read.
+        refuses: paths that nobody may read or patch.
         asked: every request as ``METHOD path``, in order.
     """
 
@@ -51,6 +51,7 @@ class Cluster:
         self.silent: set[str] = set()
         self.refuses: set[str] = set()
         self.expired: set[str] = set()
+        self.broken: set[str] = set()
         self.closing = Event()
         self.changed = Condition()
         self._objects: dict[str, Json] = {}
@@ -90,6 +91,12 @@ class Cluster:
             self.expired.add(folder)
             self.changed.notify_all()
 
+    def break_watches(self, folder: str) -> None:
+        """Cut the connection of the watch of a collection in the middle."""
+        with self.changed:
+            self.broken.add(folder)
+            self.changed.notify_all()
+
     def get(self, path: str) -> Json | None:
         """A copy of one object."""
         with self.changed:
@@ -118,6 +125,9 @@ class Cluster:
                     self.expired.discard(folder)
                     yield {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
                     return
+                if folder in self.broken:
+                    self.broken.discard(folder)
+                    raise ConnectionResetError
                 if not found:
                     self.changed.wait(0.05)
                     continue
@@ -200,6 +210,9 @@ class _Handler(BaseHTTPRequestHandler):
         """A merge patch of a node's spec."""
         self.cluster.asked.append(f"PATCH {self.path}")
         body = self._body()
+        if self.path in self.cluster.refuses:
+            self._answer(403, {"message": "forbidden"})
+            return
         item = self.cluster.get(self.path)
         if item is None or self.headers["Content-Type"] != "application/merge-patch+json":
             self._answer(415 if item else 404, {"message": "not a merge patch of something"})

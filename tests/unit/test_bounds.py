@@ -1,6 +1,7 @@
 """Bounds: a number within its limits passes, outside it fails, and no number at all decides nothing."""
 
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sealegs.claim import Bound
 from sealegs.errors import ScenarioError
 from sealegs.facts import Facts
 from sealegs.measures import MEASURES
+from sealegs.measures.measured import Measured
 from sealegs.verdict import Verdict, decide
 
 SCENARIO = Path(__file__).parents[1] / "golden" / "scenario.toml"
@@ -64,6 +66,17 @@ def test_what_was_not_measured_decides_nothing() -> None:
     assert verdict.verdict in {"INCONCLUSIVE", "INVALID"}
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_no_number_lies_within_no_limit(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
+    """What damaged evidence makes of a measure is not within limits for comparing as false."""
+    odd = Measured(value=value, detail="odd")
+    monkeypatch.setattr("sealegs.bounds.MEASURES", {"ready-min": lambda *_: odd})
+
+    result, _ = judged(made_facts("pass"), "ready-min", at_most=99)
+
+    assert (result.verdict, result.value) == ("INCONCLUSIVE", None)
+
+
 def test_evidence_that_cannot_be_trusted_silences_a_bound() -> None:
     """In a run that did not finish a number outside its limits is no counter-example."""
     facts = without_records(made_facts("pass"), kind="phase", name="end")
@@ -93,10 +106,12 @@ def test_restarts_are_those_since_the_baseline_began(restarts: int, seen: int) -
         ('name = "b"\nmeasure = "ready-min"\nat_least = 3\nat_most = 2', "at_least is more than at_most"),
         ('name = "success-fault"\nmeasure = "ready-min"\nat_least = 3', "two claims are named"),
         ('name = "b"\nmeasure = "readiness"\nat_least = 3', "unknown 'readiness'"),
+        ('name = "b"\nmeasure = "alert-after-s"\nat_most = 3', "is about an 'alert'"),
+        ('name = "b"\nmeasure = "ready-min"\nalert = "NoData"\nat_least = 3', "is about an 'alert'"),
     ],
 )
 def test_a_bound_that_says_nothing_is_refused(lines: str, said: str, tmp_path: Path) -> None:
-    """No limit, limits that nothing meets, a name twice, an unknown measure: refused with the line."""
+    """No limit, or two that nothing meets, a name twice, an unknown measure, no alert: refused by line."""
     path = tmp_path / "scenario.toml"
     path.write_text(f"{SCENARIO.read_text()}\n[[bounds]]\n{lines}\n")
 

@@ -11,7 +11,7 @@ from tests.golden.make_run import make_run
 from sealegs import cli
 from sealegs.cluster import up
 from sealegs.errors import ClusterError
-from sealegs.evidence import RUNS
+from sealegs.evidence import RUNS, record_undo
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "scenarios" / "gpu-node-drain.toml"
@@ -208,6 +208,25 @@ def test_healing_tells_each_run(sealegs: Sealegs, tmp_path: Path, capsys: pytest
     assert f"{killed}: nothing to undo\n\n! INVALID" in said.out
     assert said.out.endswith("sealegs: 2 killed runs healed\n")
     assert f"it cannot be judged, delete it when you have looked: {torn}/scenario.toml" in said.err
+
+
+def test_healing_says_what_it_could_not_undo(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit 5, why, and what to do; the run is judged all the same."""
+    run_dir = make_run(tmp_path / RUNS, case="killed")
+    record_undo(run_dir, fault="volcano", action="cool", args={})
+    text = (run_dir / "run.json").read_text()
+    (run_dir / "run.json").write_text(
+        text.replace('"context"', f'"kubeconfig": "{tmp_path}/gone",\n  "context"')
+    )
+
+    assert sealegs("heal", "--root", tmp_path) == 5
+    said = capsys.readouterr()
+    assert f"{run_dir}: not undone: context" in said.err
+    assert "! INVALID" in said.out
+    assert said.out.endswith("sealegs: 0 killed runs healed\n")
+    assert "`sealegs heal` again when it can" in said.err
 
 
 def test_a_rate_that_no_process_can_send_is_refused(

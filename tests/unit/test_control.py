@@ -1,7 +1,7 @@
 """What Chaos Toolkit is told by the suite's control: when to stop, and how a run ended."""
 
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,6 +45,31 @@ def test_a_run_that_cannot_be_opened_ends_the_experiment(
 
     with pytest.raises(InterruptExecution, match=said):
         control.before_experiment_control({}, {"scenario": "a.toml"})
+
+
+def test_steps_are_given_what_the_scenario_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The run's evidence has the scenario's values and the stack's names: the steps have no others."""
+    scenario = SimpleNamespace(experiment_vars={"landed_limit_s": 80, "of_another": 1})
+    run = SimpleNamespace(
+        run_dir=tmp_path,
+        api=SimpleNamespace(shape=SimpleNamespace(variables={"stack_engines": "mine"})),
+        baseline=lambda: None,
+    )
+    monkeypatch.setattr(control, "load_scenario", lambda _: scenario)
+    monkeypatch.setattr(control, "connect", lambda _: SimpleNamespace(kubeconfig=tmp_path))
+    monkeypatch.setattr(control, "open_run", lambda *_, **__: nullcontext(run))
+    monkeypatch.setattr(control, "environment_of", lambda _: {})
+    monkeypatch.setattr(control, "make_default", lambda _: None)
+    configuration = {"scenario": "a.toml", "landed_limit_s": 60, "hold_s": 5, "stack_engines": "theirs"}
+
+    control.before_experiment_control({}, configuration)
+
+    assert configuration == {
+        "scenario": "a.toml",
+        "landed_limit_s": 80,
+        "hold_s": 5,
+        "stack_engines": "mine",
+    }
 
 
 def test_an_experiment_without_a_scenario_is_ended() -> None:

@@ -253,6 +253,7 @@ def test_undo_is_safe_to_repeat(stage: Stage, engines: Engines) -> None:
     [
         ({"pod": "engine-x", "status": 503}, "0 pods of llm-inference of 1 are ready and is named engine-x"),
         ({"engines": 4, "status": 503}, "3 pods of llm-inference of 4 are ready"),
+        ({"share": 0, "status": 503}, "is how an engine answers that is sound"),
         ({"share": 0.5}, "is how an engine answers that is sound"),
     ],
 )

@@ -1,10 +1,12 @@
 """What is done for runs whose runner was killed: made-up runs, real client, an API server in this process."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -17,7 +19,7 @@ from tests.unit.api_server import NODES, Cluster
 
 from sealegs import evidence, faults, identity
 from sealegs.errors import ClusterError
-from sealegs.heal import FAULTS, heal
+from sealegs.heal import FAULTS, heal, require_nothing_left
 from sealegs.kube import lease
 
 DEAD = {"pid": 2**22 + 1, "pid_started": "1"}  # no process has a number beyond 2^22
@@ -42,9 +44,11 @@ class Stage:
         """Have the run's fault still on."""
         evidence.record_undo(run_dir, fault=fault, action="uncordon", args={"node": "worker-b"})
 
-    def hold(self, holder: str) -> None:
-        """Have a run's Lease still there."""
-        self.cluster.put(lease.LEASES, {"metadata": {"name": lease.NAME}, "spec": {"holderIdentity": holder}})
+    def hold(self, holder: str, *, since_s: float = 0.0) -> None:
+        """Have a run's Lease still there, last renewed so long ago."""
+        renewed = (datetime.now(UTC) - timedelta(seconds=since_s)).strftime(lease.STAMP)
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": lease.VALID_S, "renewTime": renewed}
+        self.cluster.put(lease.LEASES, {"metadata": {"name": lease.NAME}, "spec": spec})
 
     @property
     def cordoned(self) -> bool:
@@ -149,28 +153,61 @@ def test_the_lease_of_another_run_stays(stage: Stage) -> None:
     assert stage.cluster.get(lease.LEASE) is not None
 
 
-def test_an_unknown_fault_says_so(stage: Stage) -> None:
-    """What nobody here can undo is named, with its file, and stays open; older undos do not get lost."""
+def test_another_run_is_not_healed_into(stage: Stage) -> None:
+    """While somebody else has the cluster nothing is undone there; when that Lease is void it is."""
     run_dir = stage.run()
+    stage.leave_open(run_dir)
+    stage.hold("another")
+
+    (healed,) = heal(stage.root)
+
+    assert stage.cordoned
+    assert healed.left is not None
+    assert "run another is going on there" in healed.left
+    stage.hold("another", since_s=lease.VALID_S + 1)
+    assert [one.left for one in heal(stage.root)] == [None]
+    assert not stage.cordoned
+
+
+def test_what_cannot_be_undone_holds_up_nothing_else(stage: Stage) -> None:
+    """It is named, with its file, and stays open; older undos are done, other runs healed, all are judged."""
+    run_dir, other = stage.run(seed=9), stage.run(seed=8)
     stage.leave_open(run_dir)
     stage.leave_open(run_dir, fault="volcano")
 
-    with pytest.raises(ClusterError, match=r"undo\.jsonl: nobody here knows the fault 'volcano'"):
-        list(heal(stage.root))
+    first, second = heal(stage.root)
 
-    assert [one.fault for one in evidence.open_undos(run_dir)] == ["volcano", "node_drain"]
-    assert not (run_dir / "verdict.json").exists()
+    assert first.undone == ("uncordoned worker-b",)
+    assert first.left is not None
+    assert first.left.endswith("undo.jsonl: nobody here knows the fault 'volcano'")
+    assert [one.fault for one in evidence.open_undos(run_dir)] == ["volcano"]
+    assert first.verdict is not None
+    assert (second.run_dir, second.left) == (other, None)
+    assert [one.run_dir for one in heal(stage.root)] == [run_dir]
+
+
+def test_a_run_begins_over_nobodys_fault(stage: Stage) -> None:
+    """On a cluster where a killed run's fault may be on none begins; on another, or when healed, one may."""
+    run_dir = stage.run()
+    stage.leave_open(run_dir)
+
+    with pytest.raises(ClusterError, match=rf"{run_dir.name} ended, .* `sealegs heal` first"):
+        require_nothing_left(stage.root, context="test")
+    require_nothing_left(stage.root, context="elsewhere")
+    list(heal(stage.root))
+    require_nothing_left(stage.root, context="test")
 
 
 def test_a_silent_cluster_keeps_its_undo_open(stage: Stage) -> None:
-    """What could not be undone is an error, and is done when the cluster answers again."""
+    """What could not be undone is told, and is done when the cluster answers again."""
     run_dir = stage.run()
     stage.leave_open(run_dir)
     kubeconfig = (stage.root / "kubeconfig").read_bytes()
     (stage.root / "kubeconfig").unlink()
 
-    with pytest.raises(ClusterError, match=r"context test of .*kubeconfig cannot be used"):
-        list(heal(stage.root))
+    (healed,) = heal(stage.root)
+    assert healed.left is not None
+    assert re.search(r"context test of .*kubeconfig cannot be used", healed.left)
     assert len(evidence.open_undos(run_dir)) == 1
     (stage.root / "kubeconfig").write_bytes(kubeconfig)
 

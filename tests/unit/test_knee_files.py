@@ -58,7 +58,7 @@ def test_the_last_knee_counts(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"profiles": {"code": 1.0}}, {"context_tokens_max": 2048}],
+    [{"profiles": {"code": 1.0}}, {"context_tokens_max": 2048}, {"tokens_per_s": 50.0}, {"stream": False}],
     ids=", ".join,
 )
 def test_a_knee_of_other_traffic_is_another(scenario: Scenario, change: dict[str, Any]) -> None:
@@ -71,16 +71,28 @@ def test_a_knee_of_other_traffic_is_another(scenario: Scenario, change: dict[str
 def test_a_knee_of_another_machine_or_stack_is_another(
     scenario: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More processors, another overlay, or any other file of the stack."""
+    """More processors, another overlay, a planted defect, a stack of yours, any other file of the stack."""
+    yours = scenario.path.parents[1] / "stack" / "yours"
+    yours.mkdir(parents=True)
     measured(scenario, 10.0)
     assert knee_files.knee_rps(scenario) == 10.0
     assert knee_files.knee_rps(replace(scenario, stack_overlay="gpu")) is None
+    assert knee_files.knee_rps(replace(scenario, stack_mutant="tiny-pool")) is None
+    assert knee_files.knee_rps(replace(scenario, stack_name="yours")) is None
 
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(999)))
     assert knee_files.knee_rps(scenario) is None
     monkeypatch.undo()
     monkeypatch.setattr(knee_files, "digest", lambda _: "another")
     assert knee_files.knee_rps(scenario) is None
+
+
+def test_a_knee_of_other_wishes_is_another(scenario: Scenario) -> None:
+    """It is the most that the baseline's objectives allow, and these want more."""
+    measured(scenario, 10.0)
+    stricter = tuple(replace(one, target=0.999) for one in scenario.objectives)
+
+    assert knee_files.knee_rps(replace(scenario, objectives=stricter)) is None
 
 
 def test_a_damaged_file_is_no_knee(scenario: Scenario) -> None:
@@ -97,9 +109,9 @@ def test_a_damaged_file_is_no_knee(scenario: Scenario) -> None:
 def test_a_copy_says_which_rate_it_was(scenario: Scenario, tmp_path: Path) -> None:
     """Read without the knee's file, as evidence is, the copy has the run's rate; the rest is untouched."""
     measured(scenario, 10.0)
-    copy = tmp_path / "copy.toml"
+    copy = tmp_path / "scenario.toml"
 
-    knee_files.write_copy(knee_files.resolved(scenario), copy)
+    knee_files.write_copies(knee_files.resolved(scenario), tmp_path)
 
     read = load_scenario(copy, files_exist=False)
     assert (read.traffic.rate_rps, read.traffic.knee_share) == (6.0, 0.6)
@@ -109,9 +121,9 @@ def test_a_copy_says_which_rate_it_was(scenario: Scenario, tmp_path: Path) -> No
 
 def test_a_copy_of_a_plain_scenario_is_its_bytes(tmp_path: Path) -> None:
     """A scenario with a rate of its own is copied as it is."""
-    copy = tmp_path / "copy.toml"
+    copy = tmp_path / "scenario.toml"
 
-    knee_files.write_copy(load_scenario(DRAIN, files_exist=False), copy)
+    knee_files.write_copies(load_scenario(DRAIN, files_exist=False), tmp_path)
 
     assert copy.read_bytes() == DRAIN.read_bytes()
 

@@ -36,3 +36,14 @@ def test_a_pod_says_of_its_containers_what_the_kubelet_knows(
     pod = parse_pod(item)
 
     assert (pod.started, pod.killed) == (started, killed)
+
+
+def test_a_gateways_own_container_counts() -> None:
+    """Where the mesh's proxy is all that a pod has, its restarts are the pod's."""
+    killed = api_objects.container("istio-proxy", restarts=7, lastState="OOMKilled@2026-11-26T10:00:05Z")
+    item = api_objects.pod("gateway", app="istio-ingressgateway", statuses=[killed])
+    item["metadata"]["uid"] = "uid"
+    item["spec"]["containers"] = [{"name": "istio-proxy"}]
+    pod = parse_pod(item)
+
+    assert (pod.restarts, pod.killed, pod.started) == (7, "OOMKilled", True)

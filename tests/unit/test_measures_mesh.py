@@ -109,6 +109,18 @@ def test_the_most_of_any_proxy_counts_and_not_their_sum() -> None:
 
 
 @pytest.mark.parametrize(
+    ("observer", "value"), [("", 9), ("llm-api", 2), ("istio-ingressgateway", 3), ("llm-inference", None)]
+)
+def test_only_the_observers_proxies_are_asked(observer: str, value: int | None) -> None:
+    """What the gateway has out is not what an engine's clients have out; who has no proxy says nothing."""
+    facts = run(ROWS, samples=looks({"door-a": 1, "gate": 3}, {"door-a": 2, "stranger": 9}))
+    found = measured("ejected-max", facts, observer=observer)
+
+    assert found.value == value
+    assert value is not None or f"no proxy of {observer} said" in found.detail
+
+
+@pytest.mark.parametrize(
     ("samples", "phase", "value"),
     [
         (looks(NONE, NONE), "run", 0),

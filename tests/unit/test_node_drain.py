@@ -65,6 +65,21 @@ def test_two_nodes_are_drained_at_once(stage: Stage) -> None:
         assert record["target"] == {"nodes": done["nodes"], "pods": done["pods"]}
 
 
+def test_a_node_that_cannot_be_opened_keeps_no_other_cordoned(stage: Stage) -> None:
+    """Each is tried; what could not be done is told, stays open, and can be done later."""
+    with stage.recorded():
+        node_drain.inject(streams_min=5, drain_limit_s=5, node="worker-b", nodes=2)
+        stage.cluster.refuses.add(f"{NODES}/worker-b")
+        with pytest.raises(ClusterError, match="worker-b was refused"):
+            node_drain.undo()
+        assert stage.cordoned() == ["worker-b"]
+        stage.cluster.refuses.clear()
+        node_drain.undo()
+
+    assert stage.cordoned() == []
+    assert evidence.open_undos(stage.run_dir) == ()
+
+
 def test_landed_needs_every_node_cordoned(stage: Stage) -> None:
     """One of two nodes that is open again is not a drain of two."""
     with stage.recorded():

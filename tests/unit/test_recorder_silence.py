@@ -39,6 +39,33 @@ def test_what_vanished_while_nobody_watched_is_gone(tmp_path: Path, cluster: Clu
     assert seen.timeline("error") == []
 
 
+def test_a_connection_that_breaks_repeats_nothing(tmp_path: Path, cluster: Cluster) -> None:
+    """What was told before it broke is not told again with another time; what came after it is told once."""
+    with recording(tmp_path, cluster) as seen:
+        cluster.put(PODS, api_objects.pod("engine-a", ready=False))
+        seen.until("pod", name="engine-a", ready=False)
+        cluster.put(PODS, api_objects.pod("engine-a"))
+        cluster.put(PODS, api_objects.pod("engine-b"))
+        seen.until("pod", name="engine-b")
+        cluster.delete(PODS, "engine-b")
+        seen.until("pod", name="engine-b", event="deleted")
+        cluster.break_watches(PODS)
+        wait_until(lambda: cluster.broken, ready=lambda left: not left, limit_s=3, every_s=0.01, what="it")
+        cluster.put(PODS, api_objects.pod("engine-c"))
+        seen.until("pod", name="engine-c")
+        told = [(one["name"], one["event"], one["ready"]) for one in seen.timeline("pod")]
+
+    about = [one for one in told if one[0] != "door-a"]
+    assert about == [
+        ("engine-a", "added", True),
+        ("engine-a", "modified", False),
+        ("engine-a", "modified", True),
+        ("engine-b", "added", True),
+        ("engine-b", "deleted", True),
+        ("engine-c", "added", True),
+    ]
+
+
 def test_a_beat_without_the_api_server_leaves_no_sample(tmp_path: Path, cluster: Cluster) -> None:
     """What watches said last is not passed off as news; when the server is back, so are the samples."""
     with recording(tmp_path, cluster) as seen:

@@ -71,7 +71,8 @@ def inject(
         "share": float(share),
         "slow_factor": float(slow_factor),
     }
-    if not (told["status"] or told["reset_at_token"] or told["slow_factor"] > 1):
+    wrong = told["status"] or told["reset_at_token"] or told["slow_factor"] > 1
+    if not wrong or told["share"] <= 0:
         raise ClusterError(f"nothing to tell: {told} is how an engine answers that is sound")
     with active_run() as run:
         aim = arm(run, told, engines=int(engines), pod=pod, streams_min=int(streams_min))

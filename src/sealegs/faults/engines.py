@@ -141,7 +141,8 @@ def replaced(fault: str, *, limit_s: float) -> str:
         undone = states.undone(run, fault)
         if undone is None:
             return states.NOTHING_GONE
-        injected = states.injected(run, fault)
+        # Who was killed before the injection was noted has at what it aimed, and when.
+        injected = states.last(run, fault, "injected") or undone
         seen = states.reach(
             run,
             fault,
@@ -156,8 +157,9 @@ def replaced(fault: str, *, limit_s: float) -> str:
 
 
 def is_whole(api: Api, *, namespace: str) -> bool:
-    """Whether the engines' deployment has all that it wants."""
-    return any(one.app == ENGINES and one.complete for one in reads.deployments(api, namespace=namespace))
+    """Whether the engines' deployment, and that of their canary if there is one, has all that it wants."""
+    found = [one.complete for one in reads.deployments(api, namespace=namespace) if one.app == ENGINES]
+    return bool(found) and all(found)
 
 
 def _back(run: ActiveRun, injected: states.Record) -> dict[str, Any]:

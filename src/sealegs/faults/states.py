@@ -142,12 +142,23 @@ def only(undo: Undo, action: str) -> Mapping[str, Any]:
 
 
 def undo(run: ActiveRun, fault: str, undo_one: Callable[[Api, Undo], str]) -> str:
-    """Every undo of a fault that is still open in the run is done; says what that was. Safe to repeat."""
+    """Every undo of a fault that is still open in the run is done; says what that was. Safe to repeat.
+
+    Raises:
+        ClusterError, TimeoutError: one or more could not be done. The others were, and those stay open.
+    """
     undos = _open_undos(run, fault)
-    told = []
+    told: list[str] = []
+    failed: list[ClusterError | TimeoutError] = []
     for one in undos:
-        told.append(undo_one(run.api, one))
-        evidence.mark_undone(run.run_dir, one.id)
+        try:
+            told.append(undo_one(run.api, one))
+        except (ClusterError, TimeoutError) as error:
+            failed.append(error)
+        else:
+            evidence.mark_undone(run.run_dir, one.id)
+    if failed:
+        raise failed[0] if len(failed) == 1 else ClusterError("; ".join(map(str, failed)))
     if not undos:
         return f"nothing to undo: no {fault} of this run is open"
     done = ", ".join(told)

@@ -44,6 +44,14 @@ def held(api: Api, *, holder: str, on_lost: Callable[[str], None]) -> Iterator[N
             release(api, holder=holder)
 
 
+def holder(api: Api) -> str | None:
+    """The run that has the cluster now; None when none has. ClusterError when the API does not say."""
+    found = api.call("GET", LEASE, also=(HTTPStatus.NOT_FOUND,))
+    if found.status == HTTPStatus.NOT_FOUND or _until(found.body["spec"]) <= datetime.now(UTC):
+        return None
+    return str(found.body["spec"]["holderIdentity"])
+
+
 def release(api: Api, *, holder: str) -> bool:
     """The cluster is nobody's if it was this holder's; says whether it was."""
     found = api.call("GET", LEASE, also=(HTTPStatus.NOT_FOUND,))

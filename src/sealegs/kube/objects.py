@@ -134,9 +134,11 @@ def parse_pod(item: Json, shape: StackShape = REFERENCE) -> Pod:
     metadata, spec = item["metadata"], item["spec"]
     app = shape.app_of(metadata["namespace"], metadata.get("labels", {}))
     owners = [one["kind"] for one in metadata.get("ownerReferences", []) if one.get("controller")]
-    containers = tuple(one["name"] for one in spec["containers"] if one["name"] != SIDECAR)
+    # A gateway of the mesh is the sidecar's program and nothing else.
+    beside = tuple(one["name"] for one in spec["containers"] if one["name"] != SIDECAR)
+    containers = beside or (SIDECAR,)
     found = item["status"].get("containerStatuses") or []
-    statuses = [one for one in found if one["name"] != SIDECAR]
+    statuses = [one for one in found if one["name"] in containers]
     return Pod(
         name=metadata["name"],
         namespace=metadata["namespace"],
@@ -190,8 +192,11 @@ def parse_endpoints(item: Json) -> Endpoints:
 def parse_deployment(item: Json, shape: StackShape = REFERENCE) -> Deployment:
     """A deployment out of its JSON."""
     metadata, status = item["metadata"], item.get("status", {})
+    labels = item["spec"].get("template", {}).get("metadata", {}).get("labels", {})
+    # Several may have one role, as a canary and its stable version: pods are counted by it, and so are these.
+    role = shape.app_of(metadata.get("namespace", shape.namespace), labels)
     return Deployment(
-        app=shape.app_of_deployment(metadata["name"]),
+        app=role if role in shape.parts else shape.app_of_deployment(metadata["name"]),
         wanted=item["spec"].get("replicas", 1),
         ready=status.get("readyReplicas", 0),
         updated=status.get("updatedReplicas", 0),

@@ -133,17 +133,20 @@ def pod_metrics(
     pod: Pod,
     *,
     names: Sequence[str],
+    of: str = "",
     at: tuple[int, str] = AGENT_METRICS,
     limit_s: float = TIMEOUTS.api_answer_s,
 ) -> dict[str, float]:
     """Sums over all series of some of a pod's metrics; a metric that it does not have is left out.
+
+    With `of` only series count that have this text among their labels.
 
     Read through the API server's proxy, `at` a port and a path. Raises ClusterError when the pod does not
     answer.
     """
     port, place = at
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{port}/proxy{place}"
-    return sums(api.text(path, limit_s=limit_s), names=names)
+    return sums(api.text(path, limit_s=limit_s), names=names, of=of)
 
 
 def metric_labels(api: Api, pod: Pod, *, metric: str, label: str) -> set[str]:
@@ -163,10 +166,11 @@ def config(api: Api, name: str, *, namespace: str) -> Mapping[str, str]:
     return data
 
 
-def sums(text: str, *, names: Sequence[str]) -> dict[str, float]:
-    """Sums over all series of some metrics in Prometheus' text format."""
+def sums(text: str, *, names: Sequence[str], of: str = "") -> dict[str, float]:
+    """Sums over series of some metrics in Prometheus' text format, of those with `of` in their labels."""
     found: dict[str, float] = {}
     wanted = "|".join(map(re.escape, names))
-    for name, value in re.findall(rf"^({wanted})(?:\{{.*\}})? (\S+)", text, re.MULTILINE):
-        found[name] = found.get(name, 0.0) + float(value)
+    for name, labels, value in re.findall(rf"^({wanted})(\{{.*\}})? (\S+)", text, re.MULTILINE):
+        if of in labels:
+            found[name] = found.get(name, 0.0) + float(value)
     return found

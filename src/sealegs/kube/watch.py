@@ -1,4 +1,4 @@
-"""Watching a kind of object: every change once, through disconnects and expired versions."""
+"""Watching a kind of object: no change twice, through disconnects and expired versions."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,8 @@ def watch(
     """Call `on_change` with ``added``, ``modified`` or ``deleted`` and the object, until `stop` is set.
 
     What is there at first counts as added; `on_look` is called whenever everything has been looked at. After
-    an expired version everything is listed again, and what has vanished in between counts as deleted.
+    an expired version or a broken connection everything is listed again: what has vanished in between counts
+    as deleted, and of what has changed the last state is told.
 
     Raises:
         ClusterError: the API server has not answered for ``Timeouts.api_silence_s``; at first, when there is
@@ -42,7 +43,8 @@ def watch(
         except ResourceVersionGoneError:
             version, silent_since_s = "", None
         except ClusterError:
-            failed_s = now_s()
+            # How far the broken watch had come is not known: what it told already must not be told again.
+            version, failed_s = "", now_s()
             # What took longer than a question may was a watch, and it stood until now.
             if silent_since_s is None or failed_s - asked_s > 2 * TIMEOUTS.api_answer_s:
                 silent_since_s = failed_s

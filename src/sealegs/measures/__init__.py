@@ -5,9 +5,23 @@ happened" would make a pass of no data.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from sealegs.claim import Bound
-from sealegs.measures import autoscalers, durations, engines, mesh, moments, overload, replicas, streams
+from sealegs.ladder import STEPS
+from sealegs.measures import (
+    alerts,
+    autoscalers,
+    canary,
+    durations,
+    engines,
+    mesh,
+    moments,
+    overload,
+    replicas,
+    scaling,
+    streams,
+)
 from sealegs.measures.measured import Measured
 from sealegs.situation import Situation
 
@@ -39,4 +53,17 @@ MEASURES: Mapping[str, Measure] = {
     "reload-s": moments.reload_s,
     "autoscaler-moved": autoscalers.moved,
     "autoscaler-blind-s": autoscalers.blind_s,
+    "autoscaler-wanted-more-s": autoscalers.wanted_more_s,
+    "autoscaler-flaps": autoscalers.flaps,
+    **{f"new-pod-{step}-s": partial(scaling.new_pod_s, step=step) for step in STEPS},
+    "new-pod-served-s": scaling.new_pod_served_s,
+    "unscheduled-s-max": scaling.unscheduled_s_max,
+    "pods-left": scaling.pods_left,
+    "leaving-max": scaling.leaving_max,
+    "lost-on-leaving": scaling.lost_on_leaving,
+    "alert-after-s": alerts.alert_after_s,
+    "weight-p-value": canary.weight_p_value,
+    "after-rollback": canary.after_rollback,
+    "cut-by-rollback": canary.cut_by_rollback,
+    "unserved": canary.unserved,
 }

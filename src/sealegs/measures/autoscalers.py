@@ -1,11 +1,13 @@
-"""What an autoscaler wanted, and for how long it could not tell what to want."""
+"""What an autoscaler wanted, and when, and for how long it could not tell what to want."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from sealegs.claim import Bound
 from sealegs.facts import Interval, Record
 from sealegs.measures.measured import Measured
 from sealegs.measures.replicas import spans_of
+from sealegs.measures.scaling import since_start
 from sealegs.situation import Situation
 
 
@@ -26,6 +28,28 @@ def blind_s(situation: Situation, bound: Bound) -> Measured:
         return _unseen(situation, bound)
     value = sum(lasted_s for word, lasted_s in held if not word["active"])
     return Measured(value=round(value, 3), detail=f"ScalingActive was not True for {value:.1f} s")
+
+
+def wanted_more_s(situation: Situation, bound: Bound) -> Measured:
+    """From the phase's start until the app's autoscaler wanted more than it did then."""
+    held = [word for word, _ in _held(situation, bound)]
+    spans = spans_of(situation, bound.phase)
+    if not held or held[0]["t_s"] > spans[0].start_s:
+        return _unseen(situation, bound)
+    words = [one for one in situation.facts.of_kind("autoscaler") if one["app"] == bound.app]
+    later = (one for one in words if one["t_s"] > spans[0].start_s and one["wanted"] > held[0]["wanted"])
+    more = next(((float(one["t_s"]), str(one["name"])) for one in later), None)
+    return since_start(situation, bound, more, what=f"wanted more than {held[0]['wanted']}")
+
+
+def flaps(situation: Situation, bound: Bound) -> Measured:
+    """How often in the phase the app's autoscaler wanted more again after it had wanted fewer."""
+    wanted = [int(word["wanted"]) for word, _ in _held(situation, bound)]
+    if not wanted:
+        return _unseen(situation, bound)
+    moves = [after - before for before, after in pairwise(wanted) if after != before]
+    value = sum(before < 0 < after for before, after in pairwise(moves))
+    return Measured(value=value, detail=f"it wanted {', then '.join(str(one) for one in wanted)}")
 
 
 def _held(situation: Situation, bound: Bound) -> Iterator[tuple[Record, float]]:

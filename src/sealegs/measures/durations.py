@@ -30,7 +30,7 @@ def timeout_s_min(situation: Situation, bound: Bound) -> Measured:
     """The shortest that a request of the phase lasted that was answered with 504."""
     fates, requests = situation.fates, situation.facts.requests
     late = requests["request_id"].filter(pc.equal(requests["status"], pa.scalar(TIMED_OUT)))
-    chosen = _asked(situation, bound) & np.isin(fates.request_id, late.to_numpy())
+    chosen = _asked(situation, bound) & np.isin(fates.request_id, late.to_numpy()) & ~np.isnan(fates.end_s)
     if not chosen.any():
         return Measured(value=None, detail=f"none of the {_whose(bound)} was answered with {TIMED_OUT}")
     lasted_s = (fates.end_s - fates.sent_s)[chosen]

@@ -2,8 +2,8 @@
 
 The engines' clients are the proxies of llm-api. How many hosts each of them has out are its own statistics;
 which of its requests failed where is told by the gateway's log and by the name that an engine puts on an
-answer. Statistics are read every other second and are up to `OLD_S_MAX` old when a look has them, which is
-why moments are taken from requests.
+answer. Statistics are read every other second and are up to `mesh.OLD_S_MAX` old when a look has them, so
+that moments are taken from requests.
 """
 
 from collections import Counter
@@ -21,7 +21,6 @@ from sealegs.measures.replicas import spans_of
 from sealegs.situation import Situation
 from sealegs.stack_shape import API
 
-OLD_S_MAX = 4.0
 SERVER_ERROR = 500
 NO_TARGET = Measured(value=None, detail="no fault was injected into exactly one pod")
 
@@ -50,14 +49,17 @@ class _Client:
 
 
 def ejected_max(situation: Situation, bound: Bound) -> Measured:
-    """The most hosts that any one proxy said, in any look of the phase, that it had out at once."""
+    """The most hosts that one proxy, of the observer's if it names one, had out in any look of the phase."""
+    apps = {str(pod["name"]): pod.get("app") for pod in situation.facts.of_kind("pod")}
     seen = [
         (count, sample["t_s"], proxy)
         for sample in _looks(situation, bound.phase)
         for proxy, count in sample["ejected"].items()
+        if bound.observer in {"", apps.get(proxy)}
     ]
     if not seen:
-        return Measured(value=None, detail=f"no proxy said in phase {bound.phase} what it had ejected")
+        whose = f" of {bound.observer}" if bound.observer else ""
+        return Measured(value=None, detail=f"no proxy{whose} said in phase {bound.phase} what it had ejected")
     most, at_s, proxy = max(seen, key=lambda one: (one[0], -one[1]))
     if not most:
         return Measured(value=0, detail=f"none, in what {len({one[2] for one in seen})} proxies said")
@@ -105,7 +107,7 @@ def share_while_ejected(situation: Situation, _bound: Bound) -> Measured:
     sent = 0
     to_target: list[str] = []
     for from_s, until_s in _all_out(situation):
-        inside = (fates.sent_s >= from_s) & (fates.sent_s < until_s - OLD_S_MAX)
+        inside = (fates.sent_s >= from_s) & (fates.sent_s < until_s - mesh.OLD_S_MAX)
         sent += int(inside.sum())
         to_target += fates.ids(inside & (fates.pod == target), most=len(inside))
     if not sent:

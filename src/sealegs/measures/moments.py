@@ -2,7 +2,7 @@
 
 from sealegs.claim import Bound
 from sealegs.invariants import evictions
-from sealegs.measures.measured import Measured
+from sealegs.measures.measured import Measured, not_seen
 from sealegs.situation import Situation
 
 
@@ -15,10 +15,11 @@ def landed_s(situation: Situation, _bound: Bound) -> Measured:
     return Measured(value=value, detail=f"{story.fault} was seen landed {value:.1f} s after injection")
 
 
-def reload_s(situation: Situation, _bound: Bound) -> Measured:
+def reload_s(situation: Situation, bound: Bound) -> Measured:
     """From injection until the last of the watched pods served a changed configuration.
 
-    Where some had not when the watch ended it is the time until then: it took at least that long.
+    Where some had not when the watch ended it is the time until then, if that is beyond the limit, or nobody
+    knows.
     """
     story = situation.story
     looks = list(situation.facts.of_kind("config_watched"))
@@ -26,9 +27,10 @@ def reload_s(situation: Situation, _bound: Bound) -> Measured:
         return Measured(value=None, detail="nobody watched what pods serve")
     serving, wanted = looks[-1]["serving"], looks[-1].get("wanted")
     value = looks[-1]["t_s"] - story.injected_s
-    late = sorted(name for name, text in serving.items() if text != wanted)
-    told = f"not yet served by {', '.join(late)}" if late else f"served by all of {len(serving)} pods"
-    return Measured(value=value, detail=f"{told} {value:.1f} s after injection")
+    if late := sorted(name for name, text in serving.items() if text != wanted):
+        told = f"not yet served by {', '.join(late)} {value:.1f} s after injection"
+        return not_seen(bound, watched_s=value, detail=told)
+    return Measured(value=value, detail=f"served by all of {len(serving)} pods {value:.1f} s after injection")
 
 
 def target_gone_s(situation: Situation, _bound: Bound) -> Measured:

@@ -20,9 +20,9 @@ def goodput_rps(situation: Situation, bound: Bound) -> Measured:
     """Requests a second of the phase that were good by every objective of the baseline."""
     fates, spans = situation.fates, _ended(situation, bound)
     inside = fates.within(bound.phase)
-    if not spans or not inside.any():
-        return Measured(value=None, detail=f"no request in phase {bound.phase}, or it did not end")
     lasted_s = sum(end_s - start_s for start_s, end_s in spans)
+    if lasted_s <= 0 or not inside.any():
+        return Measured(value=None, detail=f"no request in phase {bound.phase}, or it did not end")
     good = inside & goodput.good(fates, situation.facts.scenario.objectives)
     value = int(good.sum()) / lasted_s
     told = f"{int(good.sum()):,} of {int(inside.sum()):,} requests good in {lasted_s:.1f} s"

@@ -30,7 +30,7 @@ def longest_drained_s(situation: Situation, _bound: Bound) -> Measured:
     return Measured(
         value=value,
         detail=f"{told}, the last {value:.1f} s after injection",
-        request_ids=fates.ids(whole, most=1),
+        request_ids=(str(fates.request_id[last]),) if whole.any() else (),
     )
 
 

@@ -20,6 +20,7 @@ from sealegs.kube.logs import LogCopy
 from sealegs.kube.objects import SIDECAR, Pod, parse_pod
 from sealegs.kube.watch import Change, watch
 from sealegs.probes import ENGINES
+from sealegs.recorder import alerts
 from sealegs.recorder.changes import Changes
 from sealegs.recorder.samples import Sampler
 from sealegs.stack_shape import GATEWAY
@@ -96,6 +97,7 @@ class Recorder:
             logs = list(self._logs.values())
         for copy in logs:
             copy.catch_up()
+        alerts.note(self._api, self._timeline)
 
     def raise_if_broken(self) -> None:
         """Raise ClusterError when a part of it has failed: the evidence has a gap from there on."""
