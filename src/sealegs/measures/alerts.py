@@ -16,11 +16,13 @@ def alert_after_s(situation: Situation, bound: Bound) -> Measured:
         return Measured(value=None, detail="no fault was injected")
     if told is None or told.get("unknown"):
         return Measured(value=None, detail=f"nobody knows alerts: {(told or {}).get('unknown', 'not asked')}")
-    of_fault = [
-        one for one in told["fired"] if one["name"] == bound.alert and one["from_s"] >= story.injected_s
-    ]
+    fired = [one for one in told["fired"] if one["name"] == bound.alert]
     if story.pods:
-        of_fault = [one for one in of_fault if one["labels"].get("pod") in {None, *story.pods}]
+        fired = [one for one in fired if one["labels"].get("pod") in {None, *story.pods}]
+    of_fault = [one for one in fired if one["from_s"] >= story.injected_s]
+    if fired and not of_fault:
+        # Only the first time of each is known, and this one may have come again.
+        return Measured(value=None, detail=f"{bound.alert} fired before there was a fault")
     if not of_fault:
         watched_s = told["t_s"] - story.injected_s
         detail = f"{bound.alert} had not fired {watched_s:.1f} s after injection"
