@@ -22,13 +22,15 @@ from sealegs.waiting import now_s
 
 LIMIT_S = 30.0
 NARROW = 60
-# Whoever sits at the terminal is in charge of the process, as of one that was started by a shell.
+# Whoever sits at the terminal is in charge of the process, as of one that was started by a shell. Tests that run
+# in the background are deaf to Ctrl-C, and so would be what they start.
 PROGRAM = """
-import fcntl, sys, termios
+import fcntl, signal, sys, termios
 from pathlib import Path
 from sealegs.progress import shown
 from sealegs.waiting import wait_until
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 run_dir = Path(sys.argv[1])
 try:
     with shown(run_dir, out=sys.stderr) as say:
