@@ -22,8 +22,8 @@ from sealegs.waiting import now_s
 
 LIMIT_S = 30.0
 NARROW = 60
-# Whoever sits at the terminal is in charge of the process, as of one that was started by a shell. Tests in the
-# background are deaf to Ctrl-C, and so would be what they start.
+# Whoever sits at the terminal is in charge of the process, as of one that was started by a shell. Tests that
+# run in the background are deaf to Ctrl-C, and so would be what they start.
 PROGRAM = """
 import fcntl, signal, sys, termios
 from pathlib import Path
