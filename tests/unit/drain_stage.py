@@ -17,9 +17,10 @@ from sealegs.faults import eviction, states, targets
 from sealegs.kube.api import Api
 from sealegs.recorder import Recorder
 from sealegs.timeline import Timeline
-from sealegs.waiting import TIMEOUTS, now_ns
+from sealegs.waiting import TIMEOUTS, now_ns, wait_until
 
 ZERO_NS = now_ns()
+NOTED_LIMIT_S = 10.0
 STREAMS = {"worker-a": 4, "worker-b": 5, "worker-c": 0}
 
 
@@ -35,6 +36,16 @@ class Stage:
         """Records of one kind."""
         records = evidence.read_lines(self.run_dir / "timeline.jsonl").records
         return [one for one in records if one["kind"] == kind]
+
+    def until(self, kind: str, **known: object) -> None:
+        """Return when the recorder has noted a record of a kind that says this."""
+        wait_until(
+            lambda: self.timeline(kind),
+            ready=lambda found: any(known.items() <= one.items() for one in found),
+            limit_s=NOTED_LIMIT_S,
+            every_s=0.01,
+            what=f"a record of kind {kind} with {known}",
+        )
 
     def states(self) -> list[str]:
         """The states that the fault has reached."""

@@ -151,6 +151,7 @@ def test_landed_needs_a_fresh_read(stage: Stage) -> None:
     with stage.recorded():
         deployment_down.inject(**ISTIOD, streams_min=1)
         behind(stage, [])
+        stage.until("endpoints", name="istiod", ready=[])
         with pytest.raises(TimeoutError, match=r"^fault did not land: .*\[\], 'pods': \['istiod-0'"):
             deployment_down.landed(limit_s=0.2)
 

@@ -154,6 +154,7 @@ def test_landed_needs_a_fresh_read(stage: Stage) -> None:
     with stage.recorded():
         claim_to_kill()
         behind(stage)
+        stage.until("endpoints", name=GATEWAY, ready=[])
         with pytest.raises(
             TimeoutError, match=r"^fault did not land: .*'recorded_left': True, 'there': True"
         ):
@@ -195,6 +196,7 @@ def test_gone_needs_the_replacement_behind_the_service(stage: Stage) -> None:
         behind(stage)
         come(stage, "gate-b")
         gateway_kill.undo()
+        stage.until("endpoints", name=GATEWAY, ready=[])
         with pytest.raises(
             TimeoutError, match=r"^fault is not gone: .*'recorded_ready': \[\], .*'pods': \['gate-b'\]"
         ):

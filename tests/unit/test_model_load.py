@@ -72,6 +72,7 @@ def test_a_rollout_that_fails_goes_through_all_its_states(stage: Stage) -> None:
         done = model_load.inject(streams_min=3)
         assert variables_of(stage) == {**ENV, "MODEL_PATH": "/absent"}
         bring(stage)
+        stage.until("pod", name="engine-d")
         with pytest.raises(
             TimeoutError, match=r"^fault did not land: .*'there': \['engine-d'\], 'failed': \[\]"
         ):
@@ -99,10 +100,12 @@ def test_a_slow_load_lands_when_a_sound_one_would_be_over(
         assert variables_of(stage) == {**ENV, "MODEL_LOAD_S": "90"}
         monkeypatch.setattr(model_load, "LATE_S", 0.05)
         bring(stage, phase="Pending")
+        stage.until("pod", name="engine-d", phase="Pending")
         with pytest.raises(TimeoutError, match=r"^fault did not land: .*'late': \[\]"):
             model_load.landed(limit_s=0.1)
         monkeypatch.setattr(model_load, "LATE_S", 60)
         bring(stage, restarts=1)
+        stage.until("pod", name="engine-d", restarts=1)
         with pytest.raises(
             TimeoutError, match=r"^fault did not land: .*'failed': \['engine-d'\], 'late': \[\]"
         ):
