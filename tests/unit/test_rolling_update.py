@@ -89,7 +89,7 @@ def test_a_rollout_goes_through_all_its_states(stage: Stage) -> None:
         assert list(annotations(stage)) == [rolling_update.ANNOTATION]
         bring(stage, NEW, new=True)
         tell_to_leave(stage, OLD)
-        assert rolling_update.landed(limit_s=2)["new"] == list(NEW)
+        assert rolling_update.landed(limit_s=10)["new"] == list(NEW)
         end(stage, OLD)
         assert rolling_update.undo() == "rolled llm-inference back"
         assert annotations(stage) == {}
@@ -98,7 +98,7 @@ def test_a_rollout_goes_through_all_its_states(stage: Stage) -> None:
         with pytest.raises(TimeoutError, match=r"^fault is not gone: .*'carrying': \['engine-d'"):
             rolling_update.gone(limit_s=0.05)
         end(stage, NEW)
-        assert rolling_update.gone(limit_s=2) == "seen: every engine of the old template again"
+        assert rolling_update.gone(limit_s=10) == "seen: every engine of the old template again"
 
     assert stage.states() == ["armed", "injected", "landed", "undone", "gone"]
     assert (done["pods"], done["streams"]) == (list(OLD), 9)
@@ -111,6 +111,8 @@ def test_a_rollout_that_is_half_done_has_not_landed(stage: Stage) -> None:
         rolling_update.inject(streams_min=3)
         bring(stage, NEW, new=True)
         tell_to_leave(stage, OLD[:2])
+        for name in NEW:
+            stage.until("pod", name=name, ready=True)
         with pytest.raises(
             TimeoutError, match=r"^fault did not land: .*'old': \['engine-c'\], 'unseen': \[\]"
         ):

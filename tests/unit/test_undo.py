@@ -1,0 +1,34 @@
+"""A fault that has several undos open: each is tried, and what could not be done is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.unit.api_server import NODES
+from tests.unit.drain_stage import Stage, staged
+
+from sealegs import evidence
+from sealegs.errors import ClusterError
+from sealegs.faults import node_drain
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Three nodes with an engine each."""
+    with staged(tmp_path, monkeypatch) as ready:
+        yield ready
+
+
+def test_a_node_that_cannot_be_opened_keeps_no_other_cordoned(stage: Stage) -> None:
+    """Each is tried; what could not be done is told, stays open, and can be done later."""
+    with stage.recorded():
+        node_drain.inject(streams_min=5, drain_limit_s=5, node="worker-b", nodes=2)
+        stage.cluster.refuses.add(f"{NODES}/worker-b")
+        with pytest.raises(ClusterError, match="worker-b was refused"):
+            node_drain.undo()
+        assert stage.cordoned() == ["worker-b"]
+        stage.cluster.refuses.clear()
+        node_drain.undo()
+
+    assert stage.cordoned() == []
+    assert evidence.open_undos(stage.run_dir) == ()
