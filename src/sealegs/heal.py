@@ -25,6 +25,7 @@ from sealegs.faults import (
     pod_delete,
     pod_kill,
     rolling_update,
+    states,
 )
 from sealegs.judge import judge
 from sealegs.kube import lease
@@ -110,22 +111,15 @@ def undo_all(api: Api, run_dir: Path) -> Iterator[str]:
     """Try every undo that is open, the newest first, and say what was done.
 
     Raises:
-        ClusterError: some could not be done, which is told after the others were; they stay open.
+        ClusterError, TimeoutError: some could not be done, told after the others were; they stay open.
     """
-    failed = []
-    for undo in evidence.open_undos(run_dir):
+
+    def do(undo: evidence.Undo) -> str:
         if undo.fault not in FAULTS:
-            failed.append(f"{run_dir / 'undo.jsonl'}: nobody here knows the fault {undo.fault!r}")
-            continue
-        try:
-            told = FAULTS[undo.fault](api, undo)
-        except (ClusterError, TimeoutError) as error:
-            failed.append(str(error))
-        else:
-            evidence.mark_undone(run_dir, undo.id)
-            yield told
-    if failed:
-        raise ClusterError("; ".join(failed))
+            raise ClusterError(f"{run_dir / 'undo.jsonl'}: nobody here knows the fault {undo.fault!r}")
+        return FAULTS[undo.fault](api, undo)
+
+    yield from states.each_done(run_dir, evidence.open_undos(run_dir), do)
 
 
 def _leave_cluster(run_dir: Path, *, same_boot: bool) -> tuple[tuple[str, ...], str | None]:

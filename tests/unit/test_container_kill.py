@@ -1,11 +1,10 @@
 """The kill of an engine's process as its experiment calls it: a Docker that only keeps a list."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.unit import api_objects
+from tests.unit import api_objects, fake_docker
 from tests.unit.api_server import DEPLOYMENTS, PODS
 from tests.unit.drain_stage import Stage, staged, write_run
 
@@ -31,12 +30,7 @@ def engine(*, restarts: int = 0, ready: bool = True, name: str = "engine-b") -> 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Three nodes with an engine each; that of worker-c serves nothing."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "docker").write_text(DOCKER)
-    (folder / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
+    fake_docker.put(tmp_path, monkeypatch, DOCKER)
     monkeypatch.setattr(engines, "LOOK_EVERY_S", 0.005)
     monkeypatch.setattr(engines, "WHOLE_LIMIT_S", 2)
     with staged(tmp_path, monkeypatch) as ready:

@@ -1,12 +1,11 @@
 """The loss of a node as its experiment calls it: a Docker that only keeps a list, an API server here."""
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit import api_objects
+from tests.unit import api_objects, fake_docker
 from tests.unit.api_server import NODES, PODS
 from tests.unit.drain_stage import Stage, staged, write_run
 
@@ -30,12 +29,7 @@ esac
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """Three nodes with an engine each; that of worker-c serves nothing."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "docker").write_text(DOCKER)
-    (folder / "docker").chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.chdir(tmp_path)
+    fake_docker.put(tmp_path, monkeypatch, DOCKER)
     monkeypatch.setattr(node_loss, "LOOK_EVERY_S", 0.005)
     monkeypatch.setattr(node_loss, "BACK_LIMIT_S", 0.05)
     with staged(tmp_path, monkeypatch) as ready:

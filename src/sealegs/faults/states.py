@@ -1,6 +1,8 @@
 """The states of a fault: noted in the timeline, reached when a witness has seen it, undone from disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sealegs import evidence
@@ -148,24 +150,32 @@ def undo(run: ActiveRun, fault: str, undo_one: Callable[[Api, Undo], str]) -> st
         ClusterError, TimeoutError: one or more could not be done. The others were, and those stay open.
     """
     undos = _open_undos(run, fault)
-    told: list[str] = []
-    failed: list[ClusterError | TimeoutError] = []
-    for one in undos:
-        try:
-            told.append(undo_one(run.api, one))
-        except (ClusterError, TimeoutError) as error:
-            failed.append(error)
-        else:
-            evidence.mark_undone(run.run_dir, one.id)
-    if failed:
-        raise failed[0] if len(failed) == 1 else ClusterError("; ".join(map(str, failed)))
     if not undos:
         return f"nothing to undo: no {fault} of this run is open"
-    done = ", ".join(told)
+    done = ", ".join(each_done(run.run_dir, undos, partial(undo_one, run.api)))
     # Who was killed before the injection was noted had noted at what it aims.
     aimed = last(run, fault, "injected") or last(run, fault, "armed")
     note(run, fault, "undone", target=aimed["target"] if aimed else dict(undos[0].args), detail=done)
     return done
+
+
+def each_done(run_dir: Path, undos: Iterable[Undo], do: Callable[[Undo], str]) -> Iterator[str]:
+    """Try every undo of a run, in this order, and say what was done.
+
+    Raises:
+        ClusterError, TimeoutError: some could not be done, told after the others were; they stay open.
+    """
+    failed: list[ClusterError | TimeoutError] = []
+    for one in undos:
+        try:
+            told = do(one)
+        except (ClusterError, TimeoutError) as error:
+            failed.append(error)
+        else:
+            evidence.mark_undone(run_dir, one.id)
+            yield told
+    if failed:
+        raise failed[0] if len(failed) == 1 else ClusterError("; ".join(map(str, failed)))
 
 
 def undone(run: ActiveRun, fault: str) -> dict[str, Any] | None:
