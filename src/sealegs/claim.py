@@ -112,9 +112,9 @@ class Bound:
     """A number that the run measured is at least `at_least` and at most `at_most`.
 
     `app` is whose pods it is about, where the measure is about pods, `phase` when, where it is about a time,
-    `model_type` which requests, where it is about those that ask for one model, `alert` which
-    alert, where it is about one, `observer` whose proxies are asked, where it is about what proxies say: all
-    of them without one.
+    `model_type` and `profile` which requests, where it is about those that ask for one model or are of one
+    profile, `alert` which alert, where it is about one, `observer` whose proxies are asked, where it is about
+    what proxies say: all of them without one.
     """
 
     name: str
@@ -122,6 +122,7 @@ class Bound:
     app: str = "llm-inference"
     phase: Annotated[str, Choice(PHASES)] = "run"
     model_type: str = ""
+    profile: str = ""
     alert: str = ""
     observer: str = ""
     at_least: float | None = None

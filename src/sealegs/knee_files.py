@@ -35,7 +35,7 @@ def fingerprint(scenario: Scenario) -> dict[str, Any]:
         "profiles": dict(traffic.profiles),
         "context_tokens_max": traffic.context_tokens_max,
         "tokens_per_s": traffic.tokens_per_s,
-        "stream": traffic.stream,
+        "whole": sorted(traffic.whole),
         "objectives": [asdict(one) for one in of_baseline(scenario.objectives)],
     }
 

@@ -56,10 +56,11 @@ class Traffic:
 
     `profiles` holds shares of requests. `tokens_per_s` is how fast one stream is expected to come: it tells
     when a session's next turn is due, and which answers could not end within their deadline. `tokens` says
-    whether each token's text can be checked (``derived``, the reference engine) or only counted. Without
-    `stream` an answer comes whole, and its first token with its last. `model_types` holds shares of requests;
-    by default all are of `model_type`. A file has `rate_rps` or `knee_share`, a share of the knee that this
-    traffic has on the machine: until a run knows that, the rate is the share of 1.
+    whether each token's text can be checked (``derived``, the reference engine) or only counted. Answers to
+    the profiles in `whole` come whole, their first token with their last, all others as streams.
+    `model_types` holds shares of requests; by default all are of `model_type`. A file has `rate_rps` or
+    `knee_share`, a share of the knee that this traffic has on the machine: until a run knows that, the rate
+    is the share of 1.
     """
 
     locustfile: Path
@@ -73,7 +74,7 @@ class Traffic:
     context_tokens_max: Count
     tokens_per_s: Positive
     tokens: Tokens = "derived"
-    stream: bool = True
+    whole: tuple[Annotated[str, Choice(PROFILES)], ...] = ()
     model_type: str = "default"
     model_types: Mapping[str, Portion] = field(default_factory=dict)
     deadlines: Deadlines
@@ -102,6 +103,8 @@ def problems(traffic: Traffic, *, duration_s: float) -> Iterator[tuple[KeyPath, 
     for key, shares in (("profiles", traffic.profiles), ("model_types", traffic.model_types or {"": 1.0})):
         if abs((total := math.fsum(shares.values())) - 1) > SHARES_SLACK:
             yield (key,), f"shares of {key} must add up to 1, these add up to {total:g}"
+    if strangers := [profile for profile in traffic.whole if profile not in traffic.profiles]:
+        yield ("whole",), f"whole names {', '.join(strangers)}, of which profiles sends nothing"
     for key, problem in arrivals.problems(traffic.arrivals, duration_s=duration_s):
         yield ("arrivals", key), problem
     if traffic.policy.backoff_s > traffic.policy.backoff_s_max:

@@ -93,7 +93,7 @@ def driving(
         policy=policy,
         locustfile=locustfile,
         tokens=texts,
-        stream=stream,
+        whole=() if stream else ("chat",),
     )
     started = load.start(
         run_dir,

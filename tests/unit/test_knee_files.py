@@ -58,7 +58,7 @@ def test_the_last_knee_counts(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"profiles": {"code": 1.0}}, {"context_tokens_max": 2048}, {"tokens_per_s": 50.0}, {"stream": False}],
+    [{"profiles": {"code": 1.0}}, {"context_tokens_max": 2048}, {"tokens_per_s": 50.0}, {"whole": ("chat",)}],
     ids=", ".join,
 )
 def test_a_knee_of_other_traffic_is_another(scenario: Scenario, change: dict[str, Any]) -> None:

@@ -217,7 +217,7 @@ def test_an_attempt_that_engines_saw_twice_was_sent_again_by_the_mesh() -> None:
 
 
 def test_durations_are_those_of_one_models_requests() -> None:
-    """From sending to the end, of the model that the bound names, whatever became of it, or if answered."""
+    """From sending to the end, of the bound's model and profile, whatever became of it, or if answered."""
     late = {"outcome": "http_5xx", "status": 504}
     rows = [
         answered(1, 100.5, sent_s=101.0, end_s=161.5, **late),
@@ -229,12 +229,13 @@ def test_durations_are_those_of_one_models_requests() -> None:
     facts = run(rows)
     models = ["default", "default", "default", "gpt35", "default"]
     planned = [
-        dict(one, model_type=model) for one, model in zip(facts.schedule.to_pylist(), models, strict=True)
+        dict(one, model_type=model, profile="chat" if number == 2 else "batch")
+        for number, (one, model) in enumerate(zip(facts.schedule.to_pylist(), models, strict=True))
     ]
     facts = replace(facts, schedule=pa.Table.from_pylist(planned, schema=tables.SCHEDULE))
 
-    def value(name: str, model: str, phase: str = "fault") -> float | None:
-        return measured(name, facts, model_type=model, phase=phase).value
+    def value(name: str, model: str, phase: str = "fault", profile: str = "") -> float | None:
+        return measured(name, facts, model_type=model, phase=phase, profile=profile).value
 
     assert value("timeout-s-min", "default") == pytest.approx(59.9)
     assert value("timeout-s-min", "gpt35") == pytest.approx(30.2)
@@ -244,3 +245,5 @@ def test_durations_are_those_of_one_models_requests() -> None:
     assert value("answered-s-max", "default") == pytest.approx(7.0)
     assert value("answered-s-max", "gpt35") is None
     assert value("lasted-s-max", "") == pytest.approx(60.5)
+    assert value("lasted-s-max", "default", profile="chat") == pytest.approx(7.0)
+    assert value("lasted-s-max", "gpt35", profile="chat") is None

@@ -69,28 +69,29 @@ def test_only_as_many_are_out_as_the_cap_allows(scenario: str) -> None:
 
 
 def test_whole_answers_end_at_their_routes_limits() -> None:
-    """Each route with a limit has its two bounds, and the fault lasts long enough to see the longest."""
+    """Each route with a limit has two bounds on what comes whole, and the fault lasts to see the longest."""
     routes = mesh_object("VirtualService", "llm-inference")["http"]
     limits_s = {one["name"]: seconds(one["timeout"]) for one in routes if "timeout" in one}
     scenario = load_scenario(ROOT / "scenarios" / "route-timeouts.toml")
     found = bounds("route-timeouts")
 
     assert set(scenario.traffic.model_types) == set(limits_s)
+    (whole,) = scenario.traffic.whole
     for model, limit_s in limits_s.items():
         before, after = found[f"{model}-not-before"], found[f"{model}-not-after"]
         assert (before.measure, before.model_type, before.at_least) == ("timeout-s-min", model, limit_s - 0.5)
         assert (after.measure, after.model_type, after.at_most) == ("lasted-s-max", model, limit_s + 2)
+        assert before.profile == after.profile == whole
     assert float(scenario.experiment_vars["hold_s"]) > max(limits_s.values()) + 10
 
 
-def test_a_stream_is_to_last_longer_than_its_models_limit() -> None:
-    """The route of streams has none; the bound lies beyond that of the model, and that of the default."""
+def test_a_stream_is_to_last_longer_than_any_limit() -> None:
+    """The route of streams has none; the bound on them lies beyond those of all others."""
     routes = {one["name"]: one for one in mesh_object("VirtualService", "llm-inference")["http"]}
-    scenario = load_scenario(ROOT / "scenarios" / "long-streams.toml")
-    at_least = bounds("long-streams")["beyond-the-limits"].at_least
+    scenario = load_scenario(ROOT / "scenarios" / "route-timeouts.toml")
+    bound = bounds("route-timeouts")["streams-go-on"]
 
     assert "timeout" not in routes["stream"]
-    assert at_least is not None
-    assert at_least > max(
-        seconds(routes[name]["timeout"]) for name in (scenario.traffic.model_type, "default")
-    )
+    assert bound.profile in set(scenario.traffic.profiles) - set(scenario.traffic.whole)
+    assert bound.at_least is not None
+    assert bound.at_least > max(seconds(one["timeout"]) for one in routes.values() if "timeout" in one)

@@ -114,6 +114,11 @@ def test_everything_wrong_is_listed_at_once_with_its_line(house: Path) -> None:
         ("{ chat = 1 }", "{ chat = 1, code = 0 }", "must be more than 0 and at most 1, is 0"),
         (
             "tokens_per_s = 100",
+            'tokens_per_s = 100\nwhole = ["chat", "code"]',
+            "whole names code, of which profiles sends nothing",
+        ),
+        (
+            "tokens_per_s = 100",
             "tokens_per_s = 100\nmodel_types = {gpt4 = 0.5}",
             "shares of model_types must add up to 1",
         ),

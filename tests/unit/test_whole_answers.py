@@ -14,6 +14,7 @@ from sealegs.traffic.exchange import Exchange, Planned
 from sealegs.traffic.outcome import Ending, Outcome
 from sealegs.traffic.row import ended_of, row_of
 from sealegs.traffic.schedule import make
+from sealegs.traffic.share import share_of
 
 ROOT = Path(__file__).parents[2]
 ID, ASKED = "r000007", 12
@@ -99,6 +100,18 @@ def test_the_form_that_was_not_asked_for_is_no_answer() -> None:
     assert "no JSON but text/event-stream" in outcome_of(streamed).detail
     found = outcome_of(reply_of(body_of()), planned=replace(PLANNED, stream=True))
     assert "no event stream but application/json" in found.detail
+
+
+def test_the_profiles_that_a_scenario_names_come_whole() -> None:
+    """All others come as streams, and the mix of both is the schedule's."""
+    one = load_scenario(ROOT / "scenarios" / "gpu-node-drain.toml", files_exist=False)
+    mixed = replace(one, traffic=replace(one.traffic, profiles={"chat": 0.5, "reasoning": 0.5}))
+    schedule = make(mixed)
+    profile_of = dict(zip(schedule["request_id"].to_pylist(), schedule["profile"].to_pylist(), strict=True))
+    planned = share_of(schedule, worker=0, processes=1, whole=("reasoning",))
+
+    assert {one.stream for one in planned} == {True, False}
+    assert all(one.stream == (profile_of[one.request_id] == "chat") for one in planned)
 
 
 def test_models_have_their_shares_and_change_nothing_else() -> None:

@@ -1,6 +1,7 @@
 """How long requests lasted, from when they were sent to their end, and what ended them.
 
-A bound's `model_type` says whose: the mesh limits the time of an answer by that header.
+A bound's `model_type` and `profile` say whose: the mesh limits the time of an answer by its model, and of
+those only that come whole, which profiles do or do not.
 """
 
 import numpy as np
@@ -60,16 +61,17 @@ def _longest(situation: Situation, bound: Bound, chosen: Flags, what: str = "") 
 
 
 def _asked(situation: Situation, bound: Bound) -> Flags:
-    """Requests of the bound's phase and model."""
+    """Requests of the bound's phase, model and profile."""
     fates, schedule = situation.fates, situation.facts.schedule
     chosen = fates.within(bound.phase)
-    if bound.model_type:
-        asked = schedule["request_id"].filter(pc.equal(schedule["model_type"], pa.scalar(bound.model_type)))
-        found = places_of(asked, fates.request_id)
-        chosen &= np.isin(np.arange(len(fates.request_id)), found)
+    for column, wanted in (("model_type", bound.model_type), ("profile", bound.profile)):
+        if wanted:
+            asked = schedule["request_id"].filter(pc.equal(schedule[column], pa.scalar(wanted)))
+            chosen &= np.isin(np.arange(len(fates.request_id)), places_of(asked, fates.request_id))
     return np.asarray(chosen, np.bool_)
 
 
 def _whose(bound: Bound) -> str:
     """The bound's requests in words."""
-    return f"requests of phase {bound.phase}" + (f" for {bound.model_type}" if bound.model_type else "")
+    kind = f"{bound.profile} requests" if bound.profile else "requests"
+    return f"{kind} of phase {bound.phase}" + (f" for {bound.model_type}" if bound.model_type else "")

@@ -35,7 +35,7 @@ class Order:
     in_flight_max: int
     tokens_per_s: float
     tokens: Tokens
-    stream: bool
+    whole: tuple[str, ...]
     deadlines: Deadlines
     policy: Policy
     runner_pid: int
@@ -54,7 +54,7 @@ def order_of(
         in_flight_max=traffic.in_flight_max,
         tokens_per_s=traffic.tokens_per_s,
         tokens=traffic.tokens,
-        stream=traffic.stream,
+        whole=traffic.whole,
         deadlines=traffic.deadlines,
         policy=traffic.policy,
         runner_pid=runner_pid,
@@ -71,7 +71,11 @@ def read_order(run_dir: Path) -> Order:
     fields: dict[str, Any] | None = read_json(run_dir / ORDER)
     if fields is None:
         raise FileNotFoundError(f"{run_dir / ORDER}: no order for load; start load with `sealegs run`")
-    parts = {"deadlines": Deadlines(**fields["deadlines"]), "policy": Policy(**fields["policy"])}
+    parts = {
+        "deadlines": Deadlines(**fields["deadlines"]),
+        "policy": Policy(**fields["policy"]),
+        "whole": tuple(fields["whole"]),
+    }
     return Order(**fields | parts)
 
 

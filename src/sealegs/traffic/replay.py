@@ -86,7 +86,7 @@ class Replay:
         self._call_of = call_of
         table = pq.read_table(run_dir / SCHEDULE, use_threads=False)
         self._end_s = end_s_of(table)
-        self._planned = share_of(table, worker=worker, processes=order.processes, stream=order.stream)
+        self._planned = share_of(table, worker=worker, processes=order.processes, whole=order.whole)
         self._left = len(self._planned)
         self._sessions = Sessions(self._planned)
         self._meter = Meter(planned=len(self._planned), zero_ns=order.started_monotonic_ns)

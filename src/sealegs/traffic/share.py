@@ -1,7 +1,7 @@
 """A load process's part of a schedule."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 
 import pyarrow as pa
@@ -9,14 +9,16 @@ import pyarrow as pa
 from sealegs.traffic.exchange import Planned
 
 
-def share_of(schedule: pa.Table, *, worker: int, processes: int, stream: bool) -> list[Planned]:
+def share_of(schedule: pa.Table, *, worker: int, processes: int, whole: Collection[str]) -> list[Planned]:
     """A process's part of a schedule, in the order of the intended times: every N-th session whole.
 
-    Whether answers are streamed is the same for all, and no column of it.
+    Answers to the profiles in `whole` are asked for whole, all others as streams.
     """
     rows = schedule.sort_by("intended_s")
     columns = [one.name for one in fields(Planned) if one.name != "stream"]
-    planned = [Planned(**row, stream=stream) for row in rows.select(columns).to_pylist()]
+    streamed = [profile not in whole for profile in rows["profile"].to_pylist()]
+    asked = zip(rows.select(columns).to_pylist(), streamed, strict=True)
+    planned = [Planned(**row, stream=stream) for row, stream in asked]
     number = {session: place for place, session in enumerate(dict.fromkeys(one.session for one in planned))}
     return [one for one in planned if number[one.session] % processes == worker]
 
