@@ -26,6 +26,7 @@ MEASURES = (
     "lasted-s-max",
     "answered-s-max",
     "timeout-s-min",
+    "silent-s-max",
     "longest-drained-stream-s",
     "lost-beyond-target",
     "unharmed-after-s",

@@ -247,3 +247,18 @@ def test_durations_are_those_of_one_models_requests() -> None:
     assert value("lasted-s-max", "") == pytest.approx(60.5)
     assert value("lasted-s-max", "default", profile="chat") == pytest.approx(7.0)
     assert value("lasted-s-max", "gpt35", profile="chat") is None
+
+
+def test_a_silence_counts_wherever_it_was() -> None:
+    """Before the first token, between two, after the last, and of a request that was told nothing at all."""
+    begun = {"sent_s": 101.0, "first_token_s": 103.5, "last_token_s": 110.0, "end_s": 110.1, "gap_s_max": 2.0}
+    nothing = {"first_token_s": None, "last_token_s": None, "gap_s_max": None}
+
+    def value(**changes: float | str | None) -> float | None:
+        return measured("silent-s-max", run([answered(1, 101.0, **begun | changes)]), phase="fault").value
+
+    assert value() == pytest.approx(2.5)
+    assert value(gap_s_max=4.0) == pytest.approx(4.0)
+    assert value(end_s=117.0) == pytest.approx(7.0)
+    assert value(end_s=121.0, outcome="http_5xx", status=504, **nothing) == pytest.approx(20.0)
+    assert value(end_s=None, outcome="hole", **nothing) is None

@@ -1,5 +1,6 @@
 """What scenarios claim of the mesh is what the stack tells it: each limit is held at both of its places."""
 
+import json
 from collections.abc import Mapping
 from math import floor
 from pathlib import Path
@@ -13,6 +14,7 @@ from sealegs.cluster.places import STACK
 from sealegs.scenario import load_scenario
 
 ROOT = Path(__file__).parents[2]
+HANG = ROOT / "scenarios" / "engine-hang.toml"
 # Istio's own default, which acts where nothing is set.
 DEFAULT_5XX = 5
 
@@ -95,3 +97,19 @@ def test_a_stream_is_to_last_longer_than_any_limit() -> None:
     assert bound.profile in set(scenario.traffic.profiles) - set(scenario.traffic.whole)
     assert bound.at_least is not None
     assert bound.at_least > max(seconds(one["timeout"]) for one in routes.values() if "timeout" in one)
+
+
+def test_a_silent_stream_is_ended_at_the_limit_and_by_the_mesh() -> None:
+    """The hang lasts longer than the limit and the bound on it, and the client is more patient than both."""
+    (patch,) = mesh_object("EnvoyFilter", "llm-stream-idle")["configPatches"]
+    (streams,) = (
+        one for one in mesh_object("VirtualService", "llm-inference")["http"] if one["name"] == "stream"
+    )
+    scenario, at_most = load_scenario(HANG), bounds("engine-hang")["silence-bounded"].at_most
+    hold_s = json.loads(scenario.experiment.read_text())["configuration"]["hold_s_min"]
+
+    assert patch["match"]["routeConfiguration"]["vhost"]["route"]["name"] == streams["name"]
+    assert at_most == seconds(patch["patch"]["value"]["route"]["idle_timeout"]) + 2
+    assert at_most + 3 < hold_s
+    deadlines = scenario.traffic.deadlines
+    assert min(deadlines.gap_s, deadlines.first_token_s) > hold_s

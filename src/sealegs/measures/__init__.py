@@ -43,6 +43,7 @@ MEASURES: Mapping[str, Measure] = {
     "lasted-s-max": durations.lasted_s_max,
     "answered-s-max": durations.answered_s_max,
     "timeout-s-min": durations.timeout_s_min,
+    "silent-s-max": durations.silent_s_max,
     "longest-drained-stream-s": streams.longest_drained_s,
     "lost-beyond-target": streams.lost_beyond_target,
     "unharmed-after-s": streams.unharmed_after_s,

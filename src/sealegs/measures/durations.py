@@ -44,6 +44,24 @@ def timeout_s_min(situation: Situation, bound: Bound) -> Measured:
     )
 
 
+def silent_s_max(situation: Situation, bound: Bound) -> Measured:
+    """The longest that a request was told nothing: at first, between two tokens, or at the end."""
+    fates = situation.fates
+    heard_s = np.where(np.isnan(fates.last_token_s), fates.sent_s, fates.last_token_s)
+    waits_s = np.stack([fates.first_token_s - fates.sent_s, fates.gap_s_max, fates.end_s - heard_s])
+    silent_s = np.nanmax(waits_s, axis=0, initial=-np.inf)
+    seen = _asked(situation, bound) & ~np.isnan(fates.end_s)
+    if not seen.any():
+        return Measured(value=None, detail=f"no end was seen of {_whose(bound)}")
+    at = int(np.argmax(np.where(seen, silent_s, -np.inf)))
+    value = float(silent_s[at])
+    return Measured(
+        value=value,
+        detail=f"of {int(seen.sum())} {_whose(bound)} one was told nothing for {value:.2f} s",
+        request_ids=(str(fates.request_id[at]),),
+    )
+
+
 def _longest(situation: Situation, bound: Bound, chosen: Flags, what: str = "") -> Measured:
     """The longest of the chosen requests whose end was seen."""
     fates = situation.fates
