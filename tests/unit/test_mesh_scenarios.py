@@ -106,6 +106,7 @@ def test_a_silent_stream_is_ended_at_the_limit_and_by_the_mesh() -> None:
         one for one in mesh_object("VirtualService", "llm-inference")["http"] if one["name"] == "stream"
     )
     scenario, at_most = load_scenario(HANG), bounds("engine-hang")["silence-bounded"].at_most
+    assert scenario.experiment
     hold_s = json.loads(scenario.experiment.read_text())["configuration"]["hold_s_min"]
 
     assert patch["match"]["routeConfiguration"]["vhost"]["route"]["name"] == streams["name"]
