@@ -8,8 +8,8 @@ import json
 
 from locust import between
 
-from sealegs.traffic.exchange import Call, Planned
-from sealegs.traffic.prompt import prompt_of
+from sealegs.traffic.client.exchange import Call, Planned
+from sealegs.traffic.client.prompt import prompt_of
 from sealegs.traffic.user import StreamUser
 
 MODEL = "chatglm3-6b"

@@ -5,7 +5,7 @@ import gzip
 
 from tests.load.speaker import EVENTS, PADDING, SILENCE_S, Speaker, chunk
 
-from sealegs.traffic.outcome import token_text
+from sealegs.traffic.client.outcome import token_text
 
 
 async def closes(_: Speaker) -> None:

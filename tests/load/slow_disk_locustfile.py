@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from gevent.monkey import get_original
 from locust import between
 
-from sealegs.traffic.exchange import Call, Planned
-from sealegs.traffic.prompt import prompt_of
+from sealegs.traffic.client.exchange import Call, Planned
+from sealegs.traffic.client.prompt import prompt_of
 from sealegs.traffic.user import StreamUser
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from time import monotonic_ns
 
-from sealegs.traffic.outcome import token_text
+from sealegs.traffic.client.outcome import token_text
 
 POD = "test-server"
 EVENTS = (

@@ -14,7 +14,7 @@ from tests.load.drive import END_LIMIT_S, Drive, driving
 from tests.load.server import Server, serving
 from tests.load.speaker import POD
 
-from sealegs.traffic.outcome import Word
+from sealegs.traffic.client.outcome import Word
 from sealegs.workload import Deadlines
 
 pytestmark = pytest.mark.load

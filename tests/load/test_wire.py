@@ -10,8 +10,8 @@ import gevent
 import pytest
 from tests.load.server import Server, serving
 
-from sealegs.traffic.exchange import Call, Exchange, Planned
-from sealegs.traffic.wire import SAMPLED_FIRST, Wire
+from sealegs.traffic.client.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.wire import SAMPLED_FIRST, Wire
 from sealegs.workload import Deadlines
 
 pytestmark = pytest.mark.load

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealegs.traffic.answer import Answer
-from sealegs.traffic.outcome import Seen, Word, classify
+from sealegs.traffic.client.answer import Answer
+from sealegs.traffic.client.outcome import Seen, Word, classify
 from sealegs.workload import Tokens
 
 WORDS = [

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealegs.traffic.events import EVENT_BYTES_MAX, Events
+from sealegs.traffic.client.events import EVENT_BYTES_MAX, Events
 
 LINES = [b"data:one", b"", b": ping", b"", b"event: token", b"id: 1", b"data: two", b"data:  2"]
 LINES += [b"retry: 1", b"", b"data", b"data:", b"", b"database: x", b"", b"data: [DONE]", b"", b"data: cut"]

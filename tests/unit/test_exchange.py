@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealegs.traffic.exchange import Call, Exchange, Planned
-from sealegs.traffic.outcome import token_text
+from sealegs.traffic.client.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.outcome import token_text
 from sealegs.workload import Deadlines
 
 S = 1_000_000_000

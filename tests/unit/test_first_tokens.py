@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sealegs.traffic.exchange import Exchange, Planned
+from sealegs.traffic.client.exchange import Exchange, Planned
 from sealegs.traffic.first_tokens import WINDOW_S, FirstTokens
 from sealegs.traffic.load import merge
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from sealegs.traffic import kernel_stamp
-from sealegs.traffic.kernel_stamp import KEPT_MAX, Errors
+from sealegs.traffic.client import kernel_stamp
+from sealegs.traffic.client.kernel_stamp import KEPT_MAX, Errors
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from tests.unit.lost_requests import (
 from sealegs.facts import Facts, fault_story
 from sealegs.fates import HOLE, REQUEST_IDS_MAX, fates_of
 from sealegs.losses import MEANINGS, UNEXPLAINED, Losses, cause_of, losses_of
-from sealegs.traffic.outcome import Word
+from sealegs.traffic.client.outcome import Word
 from sealegs.workload import ANSWERED
 
 BARE = {

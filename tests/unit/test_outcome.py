@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.tokens import token_text as engine_token_text
-from sealegs.traffic.outcome import Outcome, Seen, belonging, classify, token_text
+from sealegs.traffic.client.outcome import Outcome, Seen, belonging, classify, token_text
 
 ID = "r000007"
 ASKED = 5

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from sealegs.traffic.pool import Pool
+from sealegs.traffic.client.pool import Pool
 
 
 @dataclass

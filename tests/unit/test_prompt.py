@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.traffic.exchange import Planned
-from sealegs.traffic.prompt import BOOK_WORDS, prompt_of
+from sealegs.traffic.client.exchange import Planned
+from sealegs.traffic.client.prompt import BOOK_WORDS, prompt_of
 
 
 def planned(request_id: str, tokens: int, *, prefix: str = "", prefix_tokens: int = 0) -> Planned:

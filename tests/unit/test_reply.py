@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealegs.traffic.events import EVENT_BYTES_MAX
-from sealegs.traffic.outcome import Seen, Word, classify
-from sealegs.traffic.reply import REPLY_BYTES_MAX, WAITING_BYTES_MAX, Reply
+from sealegs.traffic.client.events import EVENT_BYTES_MAX
+from sealegs.traffic.client.outcome import Seen, Word, classify
+from sealegs.traffic.client.reply import REPLY_BYTES_MAX, WAITING_BYTES_MAX, Reply
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

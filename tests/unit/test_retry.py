@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.traffic.outcome import Outcome, Word
-from sealegs.traffic.retry import may_retry, pause_s
+from sealegs.traffic.client.outcome import Outcome, Word
+from sealegs.traffic.client.retry import may_retry, pause_s
 from sealegs.workload import Policy
 
 TWICE = Policy(retries=2)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.traffic.exchange import Planned
+from sealegs.traffic.client.exchange import Planned
 from sealegs.traffic.sessions import Due, Sessions
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from engine.openai import Answer as EngineAnswer
 from sealegs.scenario import load_scenario
-from sealegs.traffic.exchange import Exchange, Planned
-from sealegs.traffic.outcome import Ending, Outcome
+from sealegs.traffic.client.exchange import Exchange, Planned
+from sealegs.traffic.client.outcome import Ending, Outcome
 from sealegs.traffic.row import ended_of, row_of
 from sealegs.traffic.schedule import make
 from sealegs.traffic.share import share_of

@@ -17,10 +17,10 @@ from time import monotonic_ns
 import gevent
 from gevent.queue import Queue
 
+from sealegs.traffic.client.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.wire import Address, Wire
 from sealegs.traffic.echo import TOKENS
-from sealegs.traffic.exchange import Call, Exchange, Planned
 from sealegs.traffic.quantile import quantile_of
-from sealegs.traffic.wire import Address, Wire
 from sealegs.workload import Deadlines
 
 REQUESTS, EVERY_S = 50, 0.01

@@ -11,10 +11,10 @@ from gevent.event import AsyncResult
 
 from sealegs.data import read_trace
 from sealegs.profiles import Trace, trace_of
-from sealegs.traffic.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.wire import Wire, target_of
 from sealegs.traffic.ledger import UnansweredError
 from sealegs.traffic.replay import EVENTS_AT_ONCE
-from sealegs.traffic.wire import Wire, target_of
 from sealegs.workload import ANSWERED, Deadlines
 
 # As patient as OpenAI's SDKs: ten minutes in all.

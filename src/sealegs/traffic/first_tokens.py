@@ -4,7 +4,7 @@ import math
 from collections import Counter, deque
 from typing import Any
 
-from sealegs.traffic.exchange import Exchange
+from sealegs.traffic.client.exchange import Exchange
 
 WINDOW_S = 15.0
 # Each step is so much longer than the one before it: 117 of them for every power of ten, and what is rounded

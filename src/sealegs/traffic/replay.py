@@ -24,18 +24,18 @@ from gevent.threadpool import ThreadPool
 from sealegs.evidence import write_json
 from sealegs.traffic.alarm import Alarm
 from sealegs.traffic.canary import Canary, canary
-from sealegs.traffic.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.exchange import Call, Exchange, Planned
+from sealegs.traffic.client.outcome import Outcome
+from sealegs.traffic.client.retry import may_retry, pause_s
+from sealegs.traffic.client.wire import Wire, target_of
 from sealegs.traffic.first_tokens import FirstTokens
 from sealegs.traffic.ledger import Ledger
 from sealegs.traffic.meter import Meter
 from sealegs.traffic.order import API_KEY, SCHEDULE, WORKER, Order, end_s_of, file_of
-from sealegs.traffic.outcome import Outcome
-from sealegs.traffic.retry import may_retry, pause_s
 from sealegs.traffic.row import CAP_REFUSED, NEVER_SENT, Ended, ended_of
 from sealegs.traffic.sessions import Due, Sessions
 from sealegs.traffic.share import in_flight_mean, share_of
 from sealegs.traffic.stalls import Stalls
-from sealegs.traffic.wire import Wire, target_of
 
 LOG = logging.getLogger(__name__)
 EVENTS_AT_ONCE = 100

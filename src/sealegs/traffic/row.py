@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from sealegs.traffic.exchange import Exchange, Planned
-from sealegs.traffic.outcome import Outcome, Seen, classify
+from sealegs.traffic.client.exchange import Exchange, Planned
+from sealegs.traffic.client.outcome import Outcome, Seen, classify
 from sealegs.workload import Tokens
 
 CAP_REFUSED = Outcome("cap_refused", "never sent: as many requests in flight as the scenario allows")

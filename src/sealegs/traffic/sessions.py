@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sealegs.traffic.exchange import Planned
+from sealegs.traffic.client.exchange import Planned
 
 
 class Due(NamedTuple):

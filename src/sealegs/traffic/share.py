@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pyarrow as pa
 
-from sealegs.traffic.exchange import Planned
+from sealegs.traffic.client.exchange import Planned
 
 
 def share_of(schedule: pa.Table, *, worker: int, processes: int, whole: Collection[str]) -> list[Planned]:

@@ -10,8 +10,8 @@ from collections import deque
 
 import httptools
 
-from sealegs.traffic.answer import Answer
-from sealegs.traffic.events import EVENT_BYTES_MAX, Events
+from sealegs.traffic.client.answer import Answer
+from sealegs.traffic.client.events import EVENT_BYTES_MAX, Events
 
 EVENT_STREAM, JSON = b"text/event-stream", b"application/json"
 IDENTITY = b"identity"

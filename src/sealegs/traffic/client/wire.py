@@ -3,8 +3,8 @@
 A greenlet for each stream would cost a switch for each token, and stamp the last of a batch after all the
 others. Here the loop waits until the epoll itself is readable and takes batch after batch until none is left.
 The hot path of a token is `recv`, a stamp, llhttp's look at the bytes and a place in the reply's queue: 11 us
-on our machine, more than half of it in the kernel. Its JSON is read later (`sealegs.traffic.reply`), and
-deadlines cost a stream one comparison of integers a look.
+on our machine, more than half of it in the kernel. Its JSON is read later (`sealegs.traffic.client.reply`),
+and deadlines cost a stream one comparison of integers a look.
 
 On a sample of receives the kernel is asked when it had the bytes: `Wire.receive_errors_s`.
 """
@@ -20,10 +20,10 @@ from urllib.parse import urlsplit
 import gevent
 from gevent.monkey import get_original
 
-from sealegs.traffic import kernel_stamp
-from sealegs.traffic.exchange import Exchange
-from sealegs.traffic.outcome import Ending
-from sealegs.traffic.pool import Pool, is_quiet
+from sealegs.traffic.client import kernel_stamp
+from sealegs.traffic.client.exchange import Exchange
+from sealegs.traffic.client.outcome import Ending
+from sealegs.traffic.client.pool import Pool, is_quiet
 from sealegs.workload import Deadlines
 
 RECEIVE_BYTES = 65_536

@@ -7,7 +7,7 @@ traffic. So prompts of one `prefix` begin with the same words, and the rest is e
 import random
 from hashlib import blake2s
 
-from sealegs.traffic.exchange import Planned
+from sealegs.traffic.client.exchange import Planned
 
 # Words of one length: any stretch of the book is a slice, as cheap when it is long.
 VOCABULARY = ("drain", "token", "cache", "batch", "queue", "shard", "probe", "route", "scale", "model")

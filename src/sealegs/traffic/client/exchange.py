@@ -3,8 +3,8 @@
 import socket
 from dataclasses import dataclass, field
 
-from sealegs.traffic.outcome import Ending, Outcome, Seen, belonging, classify
-from sealegs.traffic.reply import Reply
+from sealegs.traffic.client.outcome import Ending, Outcome, Seen, belonging, classify
+from sealegs.traffic.client.reply import Reply
 from sealegs.workload import Deadlines, Tokens
 
 
