@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from made_rows import PODS, REPLACEMENT, VICTIM, Ints, Rows, Times, either, rows_of, texts, write_tables
 
 from sealegs import evidence
-from sealegs.facts import MARKS
+from sealegs.judgement.facts import MARKS
 
 SEED = 8
 RATE_RPS = 1_000.0

@@ -11,9 +11,12 @@ from typing import NoReturn
 import click
 
 from sealegs import cluster as clusters
-from sealegs.capacity_command import capacity
 from sealegs.cluster import up as making
 from sealegs.cluster.progress import lasted
+from sealegs.commands.capacity import capacity
+from sealegs.commands.mutants import mutants
+from sealegs.commands.nightly import nightly
+from sealegs.commands.traffic import traffic
 from sealegs.compare import comparison, side_of
 from sealegs.doors import present
 from sealegs.errors import ClusterError, ScenarioError
@@ -21,16 +24,13 @@ from sealegs.evidence import RUNS
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
 from sealegs.judge import read_facts
+from sealegs.judgement.verdict import Verdict
 from sealegs.mutant import planted
-from sealegs.mutants_command import mutants
-from sealegs.nightly_command import nightly
 from sealegs.outputs import deliver, without_commands
 from sealegs.progress import shown
 from sealegs.run import execute, plan
 from sealegs.scenario import load_scenario, root_of
 from sealegs.traffic.schedule import dropped_of
-from sealegs.traffic_command import traffic
-from sealegs.verdict import Verdict
 
 EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
 EXIT_CODES = """\b

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from sealegs.difference import Estimate, quantile_bounds, share_difference
 from sealegs.doors import WIDTH, aligned, counted
-from sealegs.facts import Facts
-from sealegs.fates import Fates, fates_of
+from sealegs.judgement.difference import Estimate, quantile_bounds, share_difference
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.fates import Fates, fates_of
+from sealegs.judgement.slo import ObjectiveResult
+from sealegs.judgement.verdict import Verdict, decide
 from sealegs.report.words import MISSING, SIGNS, figure, seconds, share
-from sealegs.slo import ObjectiveResult
-from sealegs.verdict import Verdict, decide
 
 QUANTILES = (0.50, 0.95, 0.99)
 CONFIDENCE = 0.99

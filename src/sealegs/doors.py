@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from sealegs.ladder import Rung
-from sealegs.losses import Losses
+from sealegs.judgement.ladder import Rung
+from sealegs.judgement.losses import Losses
+from sealegs.judgement.verdict import Verdict, Word
 from sealegs.report import render
 from sealegs.report.ladder import NAMES
 from sealegs.report.words import SIGNS, allowed, count, figure, part, seconds, share
-from sealegs.verdict import Verdict, Word
 
 WIDTH = 100
 TIED = "\N{NO-BREAK SPACE}"

@@ -28,9 +28,9 @@ from sealegs.faults import (
     states,
 )
 from sealegs.judge import judge
+from sealegs.judgement.verdict import Verdict
 from sealegs.kube import lease
 from sealegs.kube.api import Api
-from sealegs.verdict import Verdict
 
 FAULTS = {
     node_drain.FAULT: node_drain.undo_one,

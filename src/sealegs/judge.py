@@ -10,14 +10,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sealegs import evidence, mesh, tables
+from sealegs import evidence, tables
 from sealegs.errors import ScenarioError
-from sealegs.facts import Facts
+from sealegs.judgement import mesh
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.verdict import Verdict, decide
 from sealegs.mutant import asked_of
 from sealegs.record_shape import IDENTITY, IDENTITY_KNOWN, SUMMARY, fits, is_sample, is_timeline
+from sealegs.scenario.workload import ANSWERED
 from sealegs.truth import read_truth
-from sealegs.verdict import Verdict, decide
-from sealegs.workload import ANSWERED
 
 # Several processes stamp what they write before they write it, and may be kept from running in between.
 BACK_S_MAX = 5.0

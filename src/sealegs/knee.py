@@ -12,13 +12,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sealegs import goodput, slo
-from sealegs.fates import NEVER_SENT, Fates
+from sealegs.judgement import goodput, slo
+from sealegs.judgement.fates import NEVER_SENT, Fates
+from sealegs.judgement.stats import good_share_bounds, quantile, requests_min
+from sealegs.judgement.validity import client
+from sealegs.judgement.validity.sending import LAG_S_P99_MAX
 from sealegs.scenario import Scenario
-from sealegs.stats import good_share_bounds, quantile, requests_min
-from sealegs.validity import client
-from sealegs.validity.sending import LAG_S_P99_MAX
-from sealegs.workload import ANSWERED
+from sealegs.scenario.workload import ANSWERED
 
 SETTLE_S, WINDOW_S = 5.0, 20.0
 # The knee lies between two rates of which the higher is at most so many times the lower.

@@ -13,10 +13,10 @@ from sealegs.cluster.cache import digest
 from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.evidence import read_json, write_json
-from sealegs.goodput import of_baseline
+from sealegs.judgement.goodput import of_baseline
 from sealegs.knee import Knee, Step, too_small
 from sealegs.scenario import Scenario, root_of
-from sealegs.toml_shape import lines_of
+from sealegs.scenario.toml_shape import lines_of
 
 CAPACITY = Path("reports", "capacity")
 SCHEMA = 1

@@ -6,19 +6,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sealegs import goodput, load_pods, stack, stack_choice, tables
-from sealegs.arrivals import Arrivals
-from sealegs.claim import Phases
+from sealegs import load_pods, stack, stack_choice, tables
 from sealegs.cluster import Cluster, at_gateway
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.evidence import read_json
-from sealegs.facts import Interval
-from sealegs.fates import Fates, join
+from sealegs.judgement import goodput
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import Fates, join
 from sealegs.knee import SETTLE_S, WINDOW_S, Knee, Step, knee_of, next_rate, step_of, unsent
 from sealegs.knee_files import folder_of, write
 from sealegs.kube import lease
 from sealegs.kube.api import connect
 from sealegs.scenario import Scenario
+from sealegs.scenario.arrivals import Arrivals
+from sealegs.scenario.claim import Phases
 from sealegs.stack_shape import StackShape
 from sealegs.traffic import capacity, load, schedule
 from sealegs.traffic.load import LEAD_S, Load

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from sealegs.claim import Expect, Phases
 from sealegs.errors import ScenarioError
+from sealegs.judgement.verdict import Word, is_as_expected
 from sealegs.scenario import Scenario, load_scenario
-from sealegs.toml_shape import Document, build, open_document
-from sealegs.verdict import Word, is_as_expected
+from sealegs.scenario.claim import Expect, Phases
+from sealegs.scenario.toml_shape import Document, build, open_document
 
 MUTANTS = Path("stack", "mutants")
 FILE = "mutant.toml"

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Protocol
 
-from sealegs.facts import Facts, FaultStory
+from sealegs.judgement.facts import Facts, FaultStory
 
 
 class Place(Protocol):

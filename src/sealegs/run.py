@@ -14,6 +14,7 @@ from sealegs.cluster import Cluster, at_gateway, docker
 from sealegs.errors import ClusterError, MissingError
 from sealegs.heal import require_nothing_left, undo_all
 from sealegs.judge import judge
+from sealegs.judgement.verdict import Verdict
 from sealegs.knee_files import require_machine, resolved, write_copies
 from sealegs.kube import lease
 from sealegs.kube.api import Api, connect
@@ -23,7 +24,6 @@ from sealegs.scenario import Scenario, root_of
 from sealegs.timeline import Timeline
 from sealegs.traffic import capacity, load, schedule
 from sealegs.traffic.load import LEAD_S, Load
-from sealegs.verdict import Verdict
 from sealegs.waiting import TIMEOUTS, now_ns, wait_until
 
 LOOK_EVERY_S = 0.05

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from sealegs.errors import ScenarioError
-from sealegs.toml_shape import Document, KeyPath, Range, build, open_document
+from sealegs.scenario.toml_shape import Document, KeyPath, Range, build, open_document
 
 # Roles, as the code and the evidence say them.
 ENGINES, API, GATEWAY = "llm-inference", "llm-api", "istio-ingressgateway"

@@ -16,10 +16,10 @@ import pytest
 from sealegs.cluster import Cluster
 from sealegs.doors import present
 from sealegs.evidence import RUNS
+from sealegs.judgement.verdict import Verdict, is_as_expected
 from sealegs.progress import shown
 from sealegs.run import execute
 from sealegs.scenario import Scenario, load_scenario
-from sealegs.verdict import Verdict, is_as_expected
 
 ROOT = Path(__file__).parents[2]
 NEGATIVE = "negative"

@@ -18,7 +18,7 @@ from tests.golden.case import (
     Case,
 )
 
-from sealegs.facts import MARKS
+from sealegs.judgement.facts import MARKS
 
 
 def timeline_of(case: Case) -> Iterator[dict[str, Any]]:

@@ -28,8 +28,8 @@ from tests.golden.case import (
 from tests.golden.made_cluster import samples_of, timeline_of
 
 from sealegs import evidence, tables
-from sealegs.facts import Facts
 from sealegs.judge import read_facts
+from sealegs.judgement.facts import Facts
 
 HERE = Path(__file__).parent
 BOOT_ID = "00000000-0000-0000-0000-000000000000"

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from sealegs import mesh, tables
+from sealegs import tables
+from sealegs.judgement import mesh
+from sealegs.scenario.workload import ANSWERED
 from sealegs.truth import PREFIX, bare
-from sealegs.workload import ANSWERED
 
 RECORDED = Path(__file__).parent / "recorded"
 SUFFIX = ".tar.xz"

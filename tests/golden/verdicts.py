@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 
 from sealegs.judge import judge
 
-SCHEMA = Path(__file__).parents[2] / "src" / "sealegs" / "verdict.schema.json"
+SCHEMA = Path(__file__).parents[2] / "src" / "sealegs" / "judgement" / "verdict.schema.json"
 
 
 @cache

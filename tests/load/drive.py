@@ -11,15 +11,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from sealegs.arrivals import Arrivals
-from sealegs.claim import Expect, Phases
 from sealegs.evidence import read_lines
 from sealegs.scenario import Scenario
+from sealegs.scenario.arrivals import Arrivals
+from sealegs.scenario.claim import Expect, Phases
+from sealegs.scenario.workload import Deadlines, Policy, Tokens, Traffic
 from sealegs.tables import SCHEDULE
 from sealegs.traffic import load
 from sealegs.traffic.order import END_S
 from sealegs.waiting import wait_until
-from sealegs.workload import Deadlines, Policy, Tokens, Traffic
 
 ROOT = Path(__file__).parents[2]
 END_LIMIT_S = 60.0

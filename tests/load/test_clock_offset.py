@@ -10,10 +10,10 @@ from tests.golden.make_run import made_facts
 from tests.load.drive import END_LIMIT_S, driving
 from tests.load.test_engine import engine, truth_of
 
-from sealegs.facts import Interval
-from sealegs.fates import join
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import join
+from sealegs.judgement.validity.clocks import OFFSET_S_MAX, offsets
 from sealegs.tables import REQUESTS, TRUTH
-from sealegs.validity.clocks import OFFSET_S_MAX, offsets
 
 pytestmark = pytest.mark.load
 

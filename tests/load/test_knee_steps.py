@@ -8,9 +8,9 @@ from tests.load.drive import API_KEY, scenario_of
 from tests.load.server import serving
 
 from sealegs import knee, knee_search
-from sealegs.claim import Objective
 from sealegs.errors import ClusterError
 from sealegs.scenario import Scenario
+from sealegs.scenario.claim import Objective
 
 pytestmark = pytest.mark.load
 

@@ -14,8 +14,8 @@ from tests.load.drive import END_LIMIT_S, Drive, driving
 from tests.load.server import Server, serving
 from tests.load.speaker import POD
 
+from sealegs.scenario.workload import Deadlines
 from sealegs.traffic.client.outcome import Word
-from sealegs.workload import Deadlines
 
 pytestmark = pytest.mark.load
 

@@ -8,8 +8,8 @@ from tests.load.drive import END_LIMIT_S, driving
 from tests.load.server import serving
 
 from sealegs.evidence import read_lines
+from sealegs.scenario.workload import Policy
 from sealegs.waiting import wait_until
-from sealegs.workload import Policy
 
 pytestmark = pytest.mark.load
 

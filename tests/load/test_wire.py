@@ -10,9 +10,9 @@ import gevent
 import pytest
 from tests.load.server import Server, serving
 
+from sealegs.scenario.workload import Deadlines
 from sealegs.traffic.client.exchange import Call, Exchange, Planned
 from sealegs.traffic.client.wire import SAMPLED_FIRST, Wire
-from sealegs.workload import Deadlines
 
 pytestmark = pytest.mark.load
 

@@ -40,7 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="sealegs-mutation-") as folder:
         tree = Path(folder)
         copy_tree(tree)
-        mutmut(tree, "run", *(f"sealegs.{module}.*" for module in modules), quiet=False)
+        mutmut(tree, "run", *(f"sealegs.judgement.{module}.*" for module in modules), quiet=False)
         found = list(survivors(tree, modules))
     known = read()
     others = [one for one in known.survivors if one.module not in modules]
@@ -76,7 +76,7 @@ def copy_tree(tree: Path) -> None:
 def survivors(tree: Path, modules: Sequence[str]) -> Iterator[Survivor]:
     """The changes of some modules that no test noticed, from what mutmut left in a tree."""
     for name, word in RESULT.findall(mutmut(tree, "results")):
-        if name.split(".")[1] not in modules:
+        if name.split(".")[2] not in modules:
             continue
         if word not in UNNOTICED:
             raise SystemExit(f"mutmut says of {name}: {word}; measure again")

@@ -29,7 +29,7 @@ class Survivor:
     @property
     def module(self) -> str:
         """The module of the function, such as ``stats``."""
-        return self.function.split(".")[1]
+        return self.function.split(".")[2]
 
     @property
     def key(self) -> tuple[str, str, str]:

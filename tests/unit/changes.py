@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 from tests.golden.case import BASELINE_AT_S, FAULT_AT_S
 
-from sealegs.facts import Facts
-from sealegs.verdict import Verdict
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.verdict import Verdict
 
 Change = Callable[[Facts], Facts]
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-from sealegs.correlation import Decided, Flags, guarded
+from sealegs.judgement.correlation import Decided, Flags, guarded
 
 RULE = {"target": 0.95, "confidence": 0.99}
 TARGETS = st.sampled_from([0.9, 0.95, 0.985])

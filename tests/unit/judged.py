@@ -6,10 +6,10 @@ from typing import Any
 
 from tests.golden.make_run import made_facts
 
-from sealegs.facts import fault_story, intervals
-from sealegs.fates import fates_of
+from sealegs.judgement.facts import fault_story, intervals
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.verdict import Word, decide
 from sealegs.report.reading import Reading
-from sealegs.verdict import Word, decide
 
 HOSTILE = "<b>&amp;'\"]]>\n::error title=x,y::%0A|`*_\\n \r\t\x00\x1b[31m\x85\u2028\ud800\ufffe }${{a}}"
 FREE = {"scenario", "claim", "run_id", "name", "detail", "request_ids", "reasons", "target"}

@@ -8,9 +8,9 @@ import pyarrow as pa
 from tests.golden.make_run import made_facts
 
 from sealegs import tables
-from sealegs.facts import Facts, fault_story
-from sealegs.fates import HOLE, fates_of
-from sealegs.losses import cause_of
+from sealegs.judgement.facts import Facts, fault_story
+from sealegs.judgement.fates import HOLE, fates_of
+from sealegs.judgement.losses import cause_of
 
 Row = dict[str, Any]
 STRUCK_S = 100.0

@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 
 from sealegs import tables
-from sealegs.facts import Interval
-from sealegs.fates import Fates, join
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import Fates, join
 
 PHASES = (
     Interval(name="warmup", start_s=0.0, end_s=10.0),

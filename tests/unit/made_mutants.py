@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from sealegs.claim import Expect
+from sealegs.judgement.verdict import Word
 from sealegs.kill_matrix import Cell
 from sealegs.mutant import FILE, MUTANTS, Mutant
 from sealegs.scenario import load_scenario
-from sealegs.verdict import Word
+from sealegs.scenario.claim import Expect
 
 MUTANT = "engine-aborts"
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -9,10 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from sealegs.judgement.stats import decide, good_share_bounds
+from sealegs.judgement.verdict import Word
 from sealegs.nightly.history import write_night
 from sealegs.nightly.night import SCHEMA, Budget, Digest, Invariant, Night, Objective, Percentile, Recovery
-from sealegs.stats import decide, good_share_bounds
-from sealegs.verdict import Word
 
 TONIGHT = date(2026, 11, 26)
 PHASES = ("baseline", "fault", "recovery", "run")

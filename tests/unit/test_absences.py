@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.golden.make_run import made_facts
 
-from sealegs.absences import Absence, What, absences_of
+from sealegs.judgement.absences import Absence, What, absences_of
 
 Changes = list[tuple[float, dict[str, Any]]]
 EVICTED = "EvictionByEvictionAPI"

@@ -10,15 +10,15 @@ from tests.unit.changes import with_record
 from tests.unit.recording import in_a_hurry, recording, small_cluster
 
 from sealegs import evidence
-from sealegs.claim import Bound
-from sealegs.facts import fault_story
-from sealegs.fates import fates_of
-from sealegs.in_flight import InFlight
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
+from sealegs.judgement.facts import fault_story
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.in_flight import InFlight
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.situation import Situation
 from sealegs.record_shape import is_timeline
 from sealegs.recorder.alerts import PROMETHEUS
-from sealegs.situation import Situation
+from sealegs.scenario.claim import Bound
 
 ASKED_S = INJECTED_S + 90.0
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealegs.scenario.workload import Tokens
 from sealegs.traffic.client.answer import Answer
 from sealegs.traffic.client.outcome import Seen, Word, classify
-from sealegs.workload import Tokens
 
 WORDS = [
     "choices",

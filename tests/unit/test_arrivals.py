@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.arrivals import (
+from sealegs.scenario.arrivals import (
     NEEDS,
     Arrivals,
     Times,

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.arrivals import Arrivals, draw
+from sealegs.scenario.arrivals import Arrivals, draw
 
 
 @given(

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sealegs.arrivals import NEEDS, Arrivals, Times, draw, problems
-from sealegs.toml_shape import Document, build
+from sealegs.scenario.arrivals import NEEDS, Arrivals, Times, draw, problems
+from sealegs.scenario.toml_shape import Document, build
 
 WHOLE = [
     Arrivals(kind="constant"),

@@ -9,14 +9,15 @@ from tests.golden.case import FAULT_AT_S, VICTIM
 from tests.golden.make_run import made_facts
 from tests.unit.changes import samples_where, with_record, without_records
 
-from sealegs import claim, scenario
-from sealegs.bounds import BoundResult
-from sealegs.claim import Bound
+from sealegs import scenario
 from sealegs.errors import ScenarioError
-from sealegs.facts import Facts
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
-from sealegs.verdict import Verdict, decide
+from sealegs.judgement.bounds import BoundResult
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.verdict import Verdict, decide
+from sealegs.scenario import claim
+from sealegs.scenario.claim import Bound
 
 SCENARIO = Path(__file__).parents[1] / "golden" / "scenario.toml"
 
@@ -70,7 +71,7 @@ def test_what_was_not_measured_decides_nothing() -> None:
 def test_no_number_lies_within_no_limit(monkeypatch: pytest.MonkeyPatch, value: float) -> None:
     """What damaged evidence makes of a measure is not within limits for comparing as false."""
     odd = Measured(value=value, detail="odd")
-    monkeypatch.setattr("sealegs.bounds.MEASURES", {"ready-min": lambda *_: odd})
+    monkeypatch.setattr("sealegs.judgement.bounds.MEASURES", {"ready-min": lambda *_: odd})
 
     result, _ = judged(made_facts("pass"), "ready-min", at_most=99)
 

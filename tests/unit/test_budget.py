@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.golden.make_run import made_facts
 
-from sealegs.budget import BudgetResult, budget_of
-from sealegs.claim import Budget
-from sealegs.facts import Interval
-from sealegs.fates import Fates, fates_of
+from sealegs.judgement.budget import BudgetResult, budget_of
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import Fates, fates_of
+from sealegs.scenario.claim import Budget
 
 # 99.9 % of 28 days leave 2,419.2 s.
 ASKED = Budget(target=0.999, period_d=28, spent_max=0.01)

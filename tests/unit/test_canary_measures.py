@@ -10,14 +10,14 @@ from scipy.stats import binomtest
 from tests.unit import lost_requests
 from tests.unit.lost_requests import STRUCK_S, Row, pod, struck
 
-from sealegs.claim import Bound
-from sealegs.facts import fault_story
-from sealegs.fates import fates_of
-from sealegs.in_flight import InFlight
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
-from sealegs.situation import Situation
-from sealegs.stats import good_share_bounds
+from sealegs.judgement.facts import fault_story
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.in_flight import InFlight
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.situation import Situation
+from sealegs.judgement.stats import good_share_bounds
+from sealegs.scenario.claim import Bound
 
 LANDED_S, UNDONE_S, GONE_S = STRUCK_S + 5, STRUCK_S + 25, STRUCK_S + 30
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from sealegs import capacity_command, cli
+from sealegs import cli
 from sealegs import cluster as clusters
 from sealegs.cluster import Cluster
+from sealegs.commands import capacity as capacity_command
 from sealegs.knee import Step, knee_of
 from sealegs.knee_search import Searched
 

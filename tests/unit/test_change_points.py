@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind
 
-from sealegs.change_points import ChangePoint, Values, change_points, outlier
+from sealegs.nightly.change_points import ChangePoint, Values, change_points, outlier
 
 NIGHTS = 60
 SHIFTED = 40

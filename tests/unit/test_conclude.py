@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from sealegs.budget import BudgetResult
-from sealegs.invariants import InvariantResult
-from sealegs.recovery import RecoveryResult
-from sealegs.slo import ObjectiveResult
-from sealegs.stats import Decision
-from sealegs.validity import Check
-from sealegs.verdict import conclude
+from sealegs.judgement.budget import BudgetResult
+from sealegs.judgement.invariants import InvariantResult
+from sealegs.judgement.recovery import RecoveryResult
+from sealegs.judgement.slo import ObjectiveResult
+from sealegs.judgement.stats import Decision
+from sealegs.judgement.validity import Check
+from sealegs.judgement.verdict import conclude
 
 
 def check(*, ok: bool, detail: str = "distrusted") -> Check:

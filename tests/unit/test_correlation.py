@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, t
 from tests.unit.flag_rows import CLOSENESS, RULE, TARGETS, asked, eased, row, rows
 
-from sealegs.correlation import Flags, guarded, spread
-from sealegs.stats import decide, requests_min
+from sealegs.judgement.correlation import Flags, guarded, spread
+from sealegs.judgement.stats import decide, requests_min
 
 SHORTEST = 100
 

@@ -4,7 +4,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.cost import Cost, cost_of
+from sealegs.judgement.cost import Cost, cost_of
 from sealegs.tables import ATTEMPTS, REQUESTS
 
 WORDS = st.sampled_from(["ok", "cancelled", "cut_fin", "http_5xx", "cap_refused"])

@@ -5,7 +5,7 @@ import math
 import pytest
 from scipy.stats import beta, binom, binomtest
 
-from sealegs.difference import quantile_bounds, share_difference
+from sealegs.judgement.difference import quantile_bounds, share_difference
 
 # Newcombe's method 10 by the paper's own examples: good and all in B, good and all in A, bounds at 95 %.
 EXAMPLES = [

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sealegs.arrivals import Arrivals, Times, draw
-from sealegs.dispersion import BINS_MIN, EXPECTED_MIN, dispersion, rate_error
+from sealegs.judgement.dispersion import BINS_MIN, EXPECTED_MIN, dispersion, rate_error
+from sealegs.scenario.arrivals import Arrivals, Times, draw
 
 P_MIN = 0.001
 TOO_FEW = BINS_MIN * EXPECTED_MIN - 1

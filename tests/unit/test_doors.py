@@ -12,9 +12,9 @@ from tests.golden.make_run import made_facts, make_run
 
 from sealegs import doors
 from sealegs.doors import WIDTH, present, table
-from sealegs.ladder import Rung
-from sealegs.losses import Cause, Losses
-from sealegs.verdict import Verdict, decide
+from sealegs.judgement.ladder import Rung
+from sealegs.judgement.losses import Cause, Losses
+from sealegs.judgement.verdict import Verdict, decide
 
 PASS = """
 ✓ PASS  gpu-node-drain

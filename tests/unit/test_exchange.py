@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealegs.scenario.workload import Deadlines
 from sealegs.traffic.client.exchange import Call, Exchange, Planned
 from sealegs.traffic.client.outcome import token_text
-from sealegs.workload import Deadlines
 
 S = 1_000_000_000
 DEADLINES = Deadlines(connect_s=2, first_token_s=5, gap_s=3, total_s=20)

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.made_fates import PHASES, fates, planned, row
 
 from sealegs import tables
-from sealegs.fates import Fates, join
+from sealegs.judgement.fates import Fates, join
 
 
 @pytest.mark.parametrize(

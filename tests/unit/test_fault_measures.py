@@ -9,14 +9,14 @@ from tests.unit import lost_requests
 from tests.unit.changes import with_record, without_records
 from tests.unit.lost_requests import STRUCK_S, Row, pod
 
-from sealegs.claim import Bound
-from sealegs.facts import Facts, fault_story
-from sealegs.fates import fates_of
-from sealegs.in_flight import InFlight
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
+from sealegs.judgement.facts import Facts, fault_story
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.in_flight import InFlight
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.situation import Situation
 from sealegs.record_shape import is_timeline
-from sealegs.situation import Situation
+from sealegs.scenario.claim import Bound
 
 
 def measured(facts: Facts, measure: str, *, at_most: float | None = None) -> Measured:

@@ -18,8 +18,8 @@ from tests.unit.changes import (
     without_records,
 )
 
-from sealegs.fates import fates_of
-from sealegs.verdict import decide
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.verdict import decide
 
 
 @pytest.mark.parametrize("outcome", ["cut_fin", "cut_rst", "no_finish", "abort", "stall", "error_event"])

@@ -8,10 +8,10 @@ from tests.golden.case import BASELINE_AT_S, FAULT_AT_S, INJECTED_S, PODS, T0_S,
 from tests.golden.make_run import made_facts
 from tests.unit.changes import check, is_, requests_where, with_record, with_truth, without_records
 
-from sealegs.facts import Facts
-from sealegs.fates import Fates, fates_of
-from sealegs.reconcile import LAST_WORDS_S
-from sealegs.verdict import decide
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.fates import Fates, fates_of
+from sealegs.judgement.reconcile import LAST_WORDS_S
+from sealegs.judgement.verdict import decide
 
 
 def killed(facts: Facts, *, at_s: float = INJECTED_S, keeps_s: float = 0.0, pod: str = VICTIM) -> Facts:

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.made_fates import fates, planned, row
 
-from sealegs.arrivals import Arrivals
-from sealegs.claim import Objective
-from sealegs.fates import Fates
+from sealegs.judgement.fates import Fates
+from sealegs.judgement.validity.client import LIMITS
 from sealegs.knee import RATE_RPS_MIN, RATIO, WINDOW_S, Step, knee_of, next_rate, step_of, too_small
 from sealegs.scenario import Scenario, load_scenario
-from sealegs.validity.client import LIMITS
+from sealegs.scenario.arrivals import Arrivals
+from sealegs.scenario.claim import Objective
 
 ROOT = Path(__file__).parents[2]
 # More than this a search from any of the tested starts never takes.

@@ -12,17 +12,17 @@ from tests.unit import api_server
 from tests.unit.made_fates import fates, planned, row
 
 from sealegs import knee_search, stack
-from sealegs.arrivals import Arrivals
 from sealegs.cluster import Cluster
 from sealegs.errors import ClusterError, ScenarioError
-from sealegs.fates import Fates
+from sealegs.judgement.fates import Fates
+from sealegs.judgement.validity.client import LIMITS
 from sealegs.knee import SETTLE_S, WINDOW_S, Step
 from sealegs.knee_search import Searched, at_rate, search
 from sealegs.kube import lease
 from sealegs.kube.api import connect
 from sealegs.scenario import Scenario, load_scenario
+from sealegs.scenario.arrivals import Arrivals
 from sealegs.traffic.schedule import make
-from sealegs.validity.client import LIMITS
 
 ROOT = Path(__file__).parents[2]
 

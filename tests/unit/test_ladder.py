@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tests.golden.case import INJECTED_S, READY_AGAIN_S, REPLACEMENT, VICTIM
 from tests.golden.make_run import made_facts
 
-from sealegs.facts import Facts, FaultStory, fault_story
-from sealegs.fates import Fates, fates_of
-from sealegs.ladder import Rung, ladder_of
-from sealegs.losses import cause_of
+from sealegs.judgement.facts import Facts, FaultStory, fault_story
+from sealegs.judgement.fates import Fates, fates_of
+from sealegs.judgement.ladder import Rung, ladder_of
+from sealegs.judgement.losses import cause_of
 
 Row = dict[str, Any]
 STRUCK_S = 100.0

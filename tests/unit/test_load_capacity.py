@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.load.drive import scenario_of
 
 from sealegs.errors import ScenarioError
+from sealegs.scenario.workload import Traffic
 from sealegs.traffic import capacity
-from sealegs.workload import Traffic
 
 
 def traffic_of(**keys: object) -> Traffic:

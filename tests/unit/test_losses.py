@@ -24,11 +24,11 @@ from tests.unit.lost_requests import (
     struck,
 )
 
-from sealegs.facts import Facts, fault_story
-from sealegs.fates import HOLE, REQUEST_IDS_MAX, fates_of
-from sealegs.losses import MEANINGS, UNEXPLAINED, Losses, cause_of, losses_of
+from sealegs.judgement.facts import Facts, fault_story
+from sealegs.judgement.fates import HOLE, REQUEST_IDS_MAX, fates_of
+from sealegs.judgement.losses import MEANINGS, UNEXPLAINED, Losses, cause_of, losses_of
+from sealegs.scenario.workload import ANSWERED
 from sealegs.traffic.client.outcome import Word
-from sealegs.workload import ANSWERED
 
 BARE = {
     "refused": "no-connection",

@@ -6,7 +6,7 @@ from tests.golden.make_run import made_facts
 from tests.unit.lost_requests import Row, cause, line, open_from, record
 
 from sealegs import tables
-from sealegs.losses import UNEXPLAINED
+from sealegs.judgement.losses import UNEXPLAINED
 
 REFUSALS: dict[str, tuple[str, Row, list[Row], list[Row]]] = {
     "by-name": ("refused-by-engine", {"outcome": "http_429", "pod": "other"}, [], [record("UO")]),

@@ -10,13 +10,13 @@ from tests.unit import lost_requests
 from tests.unit.lost_requests import Row
 
 from sealegs import tables
-from sealegs.claim import Bound
-from sealegs.facts import Facts, fault_story
-from sealegs.fates import fates_of
-from sealegs.in_flight import InFlight
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
-from sealegs.situation import Situation
+from sealegs.judgement.facts import Facts, fault_story
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.in_flight import InFlight
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.situation import Situation
+from sealegs.scenario.claim import Bound
 
 PHASES = {"baseline": 10.0, "fault": 100.0, "recovery": 160.0, "end": 200.0}
 DOORS = {"door-a": "10.0.0.8", "door-b": "10.0.0.9"}

@@ -11,10 +11,11 @@ from tests.unit import api_objects
 from tests.unit.api_server import Cluster
 from tests.unit.recording import recording
 
-from sealegs import mesh, tables
+from sealegs import tables
 from sealegs.judge import judge, read_facts
+from sealegs.judgement import mesh
+from sealegs.judgement.verdict import decide
 from sealegs.report import render
-from sealegs.verdict import decide
 from sealegs.waiting import wait_until
 
 MESH_PODS = "/api/v1/namespaces/istio-system/pods"

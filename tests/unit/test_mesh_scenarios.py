@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sealegs.claim import Bound
 from sealegs.cluster.places import STACK
 from sealegs.scenario import load_scenario
+from sealegs.scenario.claim import Bound
 
 ROOT = Path(__file__).parents[2]
 HANG = ROOT / "scenarios" / "engine-hang.toml"

@@ -60,10 +60,13 @@ def variables_of(stage: Stage) -> dict[str, str]:
     return {one["name"]: one["value"] for one in container["env"] if "value" in one}
 
 
-def bring(stage: Stage, *, restarts: int = 0, phase: str = "Running") -> None:
-    """A new engine is there, and not ready."""
+def bring(stage: Stage, name: str = "engine-d", *, restarts: int = 0, phase: str = "Running") -> None:
+    """An engine of the template as it is now is there, and not ready."""
     status = api_objects.container("inference", started=False, restarts=restarts)
-    stage.cluster.put(PODS, api_objects.pod("engine-d", ready=False, phase=phase, statuses=[status]))
+    item = api_objects.pod(name, ready=False, phase=phase, statuses=[status])
+    template = (stage.cluster.get(f"{DEPLOYMENTS}/{APP}") or {})["spec"]["template"]
+    item["spec"]["containers"] = template["spec"]["containers"]
+    stage.cluster.put(PODS, item)
 
 
 def test_a_rollout_that_fails_goes_through_all_its_states(stage: Stage) -> None:
@@ -81,6 +84,9 @@ def test_a_rollout_that_fails_goes_through_all_its_states(stage: Stage) -> None:
         assert model_load.landed(limit_s=2)["failed"] == ["engine-d"]
         assert model_load.undo() == "rolled llm-inference back"
         assert variables_of(stage) == ENV
+        # The rollback needed one more of the old: it has to stay.
+        bring(stage, "engine-e")
+        stage.until("pod", name="engine-e")
         with pytest.raises(TimeoutError, match=r"^fault is not gone: .*'there': \['engine-d'\]"):
             model_load.gone(limit_s=0.05)
         stage.cluster.delete(PODS, "engine-d")
@@ -137,7 +143,7 @@ def test_landed_needs_the_recorder(stage: Stage) -> None:
     model_load.inject(streams_min=1)
     bring(stage, restarts=1)
 
-    with pytest.raises(TimeoutError, match=r"^fault did not land: .*'there': \[\]"):
+    with pytest.raises(TimeoutError, match=r"^fault did not land: .*\['engine-d'\], 'failed': \[\]"):
         model_load.landed(limit_s=0.05)
 
 

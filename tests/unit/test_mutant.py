@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from tests.golden.make_run import make_run
 from tests.unit.made_mutants import MUTANT, made_mutant, mutants_house
 
-from sealegs.claim import Expect
 from sealegs.errors import ScenarioError
 from sealegs.judge import read_facts
+from sealegs.judgement.verdict import WORST_FIRST, Word
 from sealegs.mutant import FILE, MUTANTS, Mutant, claims_of, load_mutant, load_mutants, outcome_of, planted
 from sealegs.scenario import load_scenario
-from sealegs.verdict import WORST_FIRST, Word
+from sealegs.scenario.claim import Expect
 
 ROOT = Path(__file__).parents[2]
 

@@ -74,7 +74,7 @@ def sealegs(
 
         return start
 
-    monkeypatch.setattr("sealegs.mutants_command.in_a_process", in_a_process)
+    monkeypatch.setattr("sealegs.commands.mutants.in_a_process", in_a_process)
     return typed
 
 

@@ -7,8 +7,8 @@ from tests.unit import api_objects, api_server
 from tests.unit.api_server import NODES, PDBS, PODS, Cluster
 
 from sealegs import evidence, needs
-from sealegs.claim import NEEDS
 from sealegs.errors import MissingError
+from sealegs.scenario.claim import NEEDS
 from sealegs.timeline import Timeline
 from sealegs.waiting import now_ns
 

@@ -8,11 +8,11 @@ import pytest
 from tests.golden.make_run import made_facts
 from tests.unit.made_fates import PHASES, fates, planned, row
 
-from sealegs.claim import Bound, Objective
-from sealegs.in_flight import InFlight
-from sealegs.measures import MEASURES
-from sealegs.measures.measured import Measured
-from sealegs.situation import Situation
+from sealegs.judgement.in_flight import InFlight
+from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.situation import Situation
+from sealegs.scenario.claim import Bound, Objective
 
 LIMIT_S = 2.0
 OBJECTIVES = (

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import quantile_test
 
-from sealegs import stats, tables
-from sealegs.facts import Interval
-from sealegs.fates import Fates, join
-from sealegs.percentiles import CONFIDENCE, SHARES, Percentile, percentiles_of
+from sealegs import tables
+from sealegs.judgement import stats
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import Fates, join
+from sealegs.judgement.percentiles import CONFIDENCE, SHARES, Percentile, percentiles_of
 
 PHASES = (
     Interval(name="warmup", start_s=0.0, end_s=10.0),

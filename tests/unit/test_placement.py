@@ -7,7 +7,7 @@ import pytest
 from tests.golden.make_run import made_facts
 from tests.unit import api_objects
 
-from sealegs.facts import Facts, fault_story
+from sealegs.judgement.facts import Facts, fault_story
 from sealegs.kube.objects import Node, parse_node
 from sealegs.placement import not_apart, places
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from sealegs import cli
-from sealegs.arrivals import Arrivals
 from sealegs.errors import ScenarioError
 from sealegs.portrait import picture, portrait_of, printed, scenario_of
 from sealegs.portrait.sitting import TYPICAL, Portrait
 from sealegs.scenario import Scenario, load_scenario
+from sealegs.scenario.arrivals import Arrivals
+from sealegs.scenario.workload import PROFILES
 from sealegs.traffic.schedule import make
-from sealegs.workload import PROFILES
 
 ROOT = Path(__file__).parents[2]
 DRAIN = ROOT / "scenarios" / "gpu-node-drain.toml"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from tests.unit import api_objects
 
+from sealegs.judgement.mesh import OLD_S_MAX
 from sealegs.kube.objects import Pod, parse_pod
 from sealegs.kube.reads import sums
-from sealegs.mesh import OLD_S_MAX
 from sealegs.recorder import proxies
 from sealegs.recorder.proxies import EJECTIONS, EVERY_BEATS, NAMES, OUTBOUND, OVERFLOW, RETRIES, Proxies
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sealegs.claim import Recovery
-from sealegs.fates import Fates
-from sealegs.recovery import RecoveryResult, recovery_of
+from sealegs.judgement.fates import Fates
+from sealegs.judgement.recovery import RecoveryResult, recovery_of
+from sealegs.scenario.claim import Recovery
 
 ASKED = Recovery(limit_s=30, ttft_limit_s=1.0, slice_s=5, slices=3, good_share=0.9)
 INJECTED_S = 100.0

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sealegs.judgement.stats import quantile
 from sealegs.report import svg
 from sealegs.report.axes import SAMPLE_COLUMNS_MAX, Line, binned, sampled, telling
-from sealegs.stats import quantile
 
 VALUES = st.floats(0, 1e3) | st.just(float("nan"))
 X = svg.Scale(low=0.0, high=100.0, start=0.0, end=1000.0)

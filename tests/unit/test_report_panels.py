@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pytest
 from tests.golden.make_run import make_run
 
-from sealegs.fates import Fates
 from sealegs.judge import judge
+from sealegs.judgement.fates import Fates
 from sealegs.report import svg
 from sealegs.report.capacity import mesh
 from sealegs.report.latency import DOTS_MAX, first_tokens

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sealegs.scenario.workload import Policy
 from sealegs.traffic.client.outcome import Outcome, Word
 from sealegs.traffic.client.retry import may_retry, pause_s
-from sealegs.workload import Policy
 
 TWICE = Policy(retries=2)
 

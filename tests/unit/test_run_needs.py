@@ -17,10 +17,10 @@ from tests.unit.api_server import NODES
 from sealegs import control, evidence, experiment, load_pods, stack
 from sealegs.cluster import Cluster
 from sealegs.experiment import RUNNER_PID
+from sealegs.judgement.verdict import decide
 from sealegs.run import execute, open_run
 from sealegs.scenario import load_scenario
 from sealegs.stack import StackFacts
-from sealegs.verdict import decide
 
 ROOT = Path(__file__).parents[2]
 LACKING = "missing: budgets (no PodDisruptionBudget selects app=llm-inference in llm-production; create one; "

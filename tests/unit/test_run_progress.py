@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.unit.growing_run import INJECTED, GrowingRun
 
-from sealegs.claim import Phases
 from sealegs.progress.lines import changed, line, rows
 from sealegs.progress.reading import Change, Progress, Sending
 from sealegs.progress.show import LINE_EVERY_S, Board, Log, shown
 from sealegs.report.words import MISSING
+from sealegs.scenario.claim import Phases
 from sealegs.waiting import wait_until
 
 PHASES = Phases(warmup_s=15, baseline_s=60, fault_s_max=75, recovery_s=60)

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sealegs.arrivals import Arrivals
 from sealegs.errors import ScenarioError
 from sealegs.scenario import Scenario, load_scenario
+from sealegs.scenario.arrivals import Arrivals
+from sealegs.scenario.workload import PROFILES, Policy
 from sealegs.tables import SCHEDULE, read_table
 from sealegs.traffic.schedule import dropped_of, make, write
-from sealegs.workload import PROFILES, Policy
 
 # In so short a time their mean is not yet what it will be.
 UNEVEN = ("on_off", "trace")

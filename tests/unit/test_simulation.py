@@ -33,8 +33,8 @@ import numpy.typing as npt
 import pytest
 from tests.unit.queue_model import PREFILL_SIGMA, SLOTS, ttft_s
 
-from sealegs.correlation import guarded
-from sealegs.stats import decide
+from sealegs.judgement.correlation import guarded
+from sealegs.judgement.stats import decide
 
 pytestmark = pytest.mark.simulation
 

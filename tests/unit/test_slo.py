@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.made_fates import PHASES, fates, planned, row
 
-from sealegs.claim import Objective
-from sealegs.slo import ObjectiveResult, decide, phase_counts
+from sealegs.judgement.slo import ObjectiveResult, decide, phase_counts
+from sealegs.scenario.claim import Objective
 
 SUCCESS = Objective(name="s", sli="success", phase="run", target=0.9)
 TTFT = Objective(name="t", sli="ttft", phase="run", limit_s=1.0, target=0.9)

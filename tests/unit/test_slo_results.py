@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tests.unit.made_fates import fates, planned, row
 
-from sealegs.claim import Objective
-from sealegs.facts import Interval
-from sealegs.fates import Fates
-from sealegs.slo import ObjectiveResult, PhaseCounts, decide, in_slices, phase_counts
+from sealegs.judgement.facts import Interval
+from sealegs.judgement.fates import Fates
+from sealegs.judgement.slo import ObjectiveResult, PhaseCounts, decide, in_slices, phase_counts
+from sealegs.scenario.claim import Objective
 
 
 @pytest.fixture(name="slow_and_lost")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from sealegs import stack_choice
-from sealegs.claim import NEEDS
 from sealegs.errors import ScenarioError
 from sealegs.scenario import Scenario, load_scenario
+from sealegs.scenario.claim import NEEDS
 from sealegs.stack_shape import (
     API,
     ENGINES,

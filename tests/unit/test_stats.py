@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binomtest
 
-from sealegs.stats import bad_max, decide, good_share_bounds, more_needed, quantile, requests_min
+from sealegs.judgement.stats import bad_max, decide, good_share_bounds, more_needed, quantile, requests_min
 
 WORST_LAST = ("PASS", "INCONCLUSIVE", "FAIL")
 targets = st.sampled_from([0.5, 0.9, 0.95, 0.985, 0.99, 0.999])

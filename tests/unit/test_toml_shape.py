@@ -1,6 +1,6 @@
 """The line of a key is found wherever TOML lets people write it."""
 
-from sealegs.toml_shape import lines_of
+from sealegs.scenario.toml_shape import lines_of
 
 TEXT = '''\
 title = "x"

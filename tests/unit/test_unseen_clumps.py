@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.flag_rows import CLOSENESS, RULE, TARGETS, asked, eased, row, rows
 
-from sealegs.correlation import Flags, guarded, reckoned
-from sealegs.stats import bad_max, decide, requests_min
+from sealegs.judgement.correlation import Flags, guarded, reckoned
+from sealegs.judgement.stats import bad_max, decide, requests_min
 
 # So many, all good, PASS.
 ENOUGH = 90

@@ -16,8 +16,8 @@ from tests.unit.changes import (
     without_records,
 )
 
-from sealegs.claim import Objective
-from sealegs.verdict import decide
+from sealegs.judgement.verdict import decide
+from sealegs.scenario.claim import Objective
 
 
 def pod_of(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a record

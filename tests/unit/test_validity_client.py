@@ -9,10 +9,10 @@ from tests.golden.case import END_S, FAULT_AT_S, PODS
 from tests.golden.make_run import made_facts
 from tests.unit.changes import Change, check, is_, requests_where, with_truth, without_rows
 
-from sealegs.arrivals import Arrivals
-from sealegs.facts import Facts
-from sealegs.validity.client import LIMITS, Limit
-from sealegs.verdict import decide
+from sealegs.judgement.facts import Facts
+from sealegs.judgement.validity.client import LIMITS, Limit
+from sealegs.judgement.verdict import decide
+from sealegs.scenario.arrivals import Arrivals
 
 
 def summed_up(facts: Facts, **changes: Any) -> Facts:  # noqa: ANN401 - any number

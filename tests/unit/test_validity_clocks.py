@@ -11,10 +11,10 @@ from tests.golden.case import BASELINE_AT_S, FAULT_AT_S, NODES, PODS
 from tests.golden.make_run import WALL_ZERO_S, made_facts
 from tests.unit.changes import check, with_truth
 
-from sealegs.facts import Facts, Record
-from sealegs.fates import fates_of
-from sealegs.validity.clocks import Offset, offsets
-from sealegs.verdict import decide
+from sealegs.judgement.facts import Facts, Record
+from sealegs.judgement.fates import fates_of
+from sealegs.judgement.validity.clocks import Offset, offsets
+from sealegs.judgement.verdict import decide
 
 # How long the made-up way to an engine and back takes.
 THERE_S, BACK_S = 0.001, 0.002

@@ -10,8 +10,8 @@ from tests.golden.case import END_S, FAULT_AT_S
 from tests.golden.make_run import made_facts
 from tests.unit.changes import is_, requests_where, without_records, without_rows
 
-from sealegs.claim import Expect
-from sealegs.verdict import conclude, decide, is_as_expected
+from sealegs.judgement.verdict import conclude, decide, is_as_expected
+from sealegs.scenario.claim import Expect
 
 
 def test_the_run_that_all_others_differ_from_passes() -> None:

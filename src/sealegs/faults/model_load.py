@@ -74,7 +74,7 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
 
 
 def gone(*, limit_s: float = 60.0) -> str:
-    """No engine is there that came since injection, and all that are wanted are ready. A sentence about it.
+    """No engine of the new template is there, and all that are wanted are ready. A sentence about it.
 
     Where nothing was changed, nothing has to go, and nothing is noted.
 
@@ -112,20 +112,23 @@ def _whose(run: ActiveRun) -> dict[str, str]:
 
 
 def _seen(run: ActiveRun, injected: states.Record) -> dict[str, Any]:
-    """Engines that came since injection and are there: which failed, and which load for too long."""
-    since_s = injected["t_s"]
-    records = [one for one in states.timeline(run, since_s=since_s) if one["kind"] == "pod"]
-    came = {one["uid"] for one in records if one["event"] == "added" and one["app"] == ENGINES}
+    """Engines of the new template that are there, by what they were told: which failed, and which load late.
+
+    Not by when they came: the old template may need new engines too.
+    """
+    records = [one for one in states.timeline(run, since_s=injected["t_s"]) if one["kind"] == "pod"]
+    told = injected["witness"]["told"]
     runs_since_s: dict[str, float] = {}
     for one in records:
         if one["phase"] == "Running":
             runs_since_s.setdefault(one["uid"], one["t_s"])
     failed = {one["uid"] for one in records if one["restarts"]}
     now_s = (now_ns() - int(run.run["started_monotonic_ns"])) / 1e9
-    there = [pod for pod in reads.pods(run.api, namespace=run.namespace) if pod.uid in came]
+    new = reads.told(run.api, told, namespace=run.namespace)
+    there = [pod for pod in reads.pods(run.api, namespace=run.namespace) if pod.uid in new]
     return {
         "source": "recorder and a fresh read",
-        "wanted": "failed" if "MODEL_PATH" in injected["witness"]["told"] else "late",
+        "wanted": "failed" if "MODEL_PATH" in told else "late",
         "there": [pod.name for pod in there],
         "failed": [pod.name for pod in there if pod.uid in failed and pod.restarts],
         "late": [

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sealegs.absences import restarts
 from sealegs.active import ActiveRun
 from sealegs.evidence import Undo
 from sealegs.faults import engines, states
+from sealegs.judgement.absences import restarts
 from sealegs.kube import reads
 from sealegs.kube.api import Api
 

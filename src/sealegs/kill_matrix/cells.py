@@ -13,11 +13,11 @@ import orjson
 
 from sealegs import evidence
 from sealegs.errors import ScenarioError
+from sealegs.judgement.verdict import Word
 from sealegs.mutant import FILE, Mutant, Outcome, outcome_of
 from sealegs.nightly.shape import ShapeError, shaped
 from sealegs.outputs.claims import claims
 from sealegs.outputs.text import line
-from sealegs.verdict import Word
 
 SCHEMA = 1
 MATRICES = Path("reports", "mutants")

@@ -56,6 +56,18 @@ def annotated(api: Api, name: str, *, namespace: str) -> set[str]:
     return {one["metadata"]["uid"] for one in items if name in one["metadata"].get("annotations", {})}
 
 
+def told(api: Api, variables: Mapping[str, str], *, namespace: str) -> set[str]:
+    """The uids of a namespace's pods of which a container has these variables, with these values."""
+    items = api.call("GET", f"/api/v1/namespaces/{namespace}/pods").body["items"]
+    wanted = variables.items()
+    return {
+        one["metadata"]["uid"]
+        for one in items
+        for container in one["spec"]["containers"]
+        if wanted <= {(var["name"], var.get("value")) for var in container.get("env", [])}
+    }
+
+
 def container_id(api: Api, pod: Pod) -> str:
     """The id by which a node's runtime knows a pod's own container. ClusterError when it does not run."""
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}"

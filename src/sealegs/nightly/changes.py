@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sealegs.judgement.verdict import Word
 from sealegs.nightly.history import History
 from sealegs.nightly.night import Digest, Night, claims
-from sealegs.verdict import Word
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from sealegs import evidence
-from sealegs.claim import Expect
 from sealegs.errors import ScenarioError
+from sealegs.judgement.verdict import is_as_expected
 from sealegs.nightly.ledger import states_of
 from sealegs.nightly.night import Bound, Budget, Digest, Invariant, Objective, Percentile, Recovery, word_of
 from sealegs.nightly.shape import ShapeError, shaped
 from sealegs.outputs.text import line
-from sealegs.verdict import is_as_expected
+from sealegs.scenario.claim import Expect
 
 REASONS_MAX, REASON_CHARACTERS_MAX = 5, 240
 SHARES = (0.5, 0.95)

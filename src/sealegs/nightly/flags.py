@@ -1,13 +1,13 @@
 """Where a series moved to another level, and since which commit. A flag asks for a look; it gates nothing.
 
-The detector is `sealegs.change_points`. A flag beside one of a canary, a night more or less, is the
+The detector is `sealegs.nightly.change_points`. A flag beside one of a canary, a night more or less, is the
 environment's until somebody shows otherwise.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from sealegs.change_points import ChangePoint, change_points, outlier
+from sealegs.nightly.change_points import ChangePoint, change_points, outlier
 from sealegs.nightly.history import Gap, History
 from sealegs.nightly.night import Digest
 from sealegs.nightly.series import Series

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from sealegs.stats import Decision
-from sealegs.verdict import WORST_FIRST, Word
+from sealegs.judgement.stats import Decision
+from sealegs.judgement.verdict import WORST_FIRST, Word
 
 SCHEMA = 1
 

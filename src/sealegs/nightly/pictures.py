@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
+from sealegs.judgement.verdict import WORST_FIRST, Word
 from sealegs.nightly.flags import Flag
 from sealegs.nightly.series import Series, Unit
 from sealegs.report import svg
 from sealegs.report.interval import floor_of
 from sealegs.report.words import SIGNS, count, seconds, share
-from sealegs.verdict import WORST_FIRST, Word
 
 STEP = 4  # from a night to the next, in whole pixels: a page has some thousand of them
 LEFT, TOP, BOTTOM = 46, 8, 62

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from sealegs import evidence
 from sealegs.child_run import Say, Start
-from sealegs.claim import Expect
 from sealegs.errors import ScenarioError
 from sealegs.mutant import FILE as MUTANT
 from sealegs.mutant import MUTANTS, Mutant, load_mutant, outcome_of
@@ -22,6 +21,7 @@ from sealegs.nightly.night import SCHEMA, Digest, Night, claims, word_of
 from sealegs.outputs.text import line
 from sealegs.report.words import SIGNS, count, duration
 from sealegs.scenario import load_scenario
+from sealegs.scenario.claim import Expect
 
 TRIES_MAX = 2
 ERROR_CHARACTERS_MAX = 240

@@ -9,12 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from sealegs.evidence import RUNS
+from sealegs.judgement.verdict import WORST_FIRST, Word
 from sealegs.nightly.history import NIGHTS, History
 from sealegs.nightly.night import Digest, Night, Objective, claims
 from sealegs.nightly.pictures import strip
 from sealegs.report.interval import floor_of, interval_bar
 from sealegs.report.words import MISSING, allowed, count, duration, figure, seconds, share
-from sealegs.verdict import WORST_FIRST, Word
 
 STRIP_NIGHTS = 14
 ORDINALS = {1: "1st", 2: "2nd", 3: "3rd"}

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sealegs.fates import MEASURED
+from sealegs.judgement.fates import MEASURED
+from sealegs.judgement.verdict import WORST_FIRST, Word
 from sealegs.report.words import allowed, figure, seconds, share
-from sealegs.verdict import WORST_FIRST, Word
 
 Kind = Literal["objective", "invariant", "bound", "recovery", "budget", "check", "run"]
 Document = Mapping[str, Any]

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from sealegs.judgement.verdict import WORST_FIRST
 from sealegs.outputs.claims import Claim, Document, claims
 from sealegs.outputs.text import clean
-from sealegs.verdict import WORST_FIRST
 
 Labels = dict[str, object]
 Sample = tuple[Labels, float | int | None]

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from sealegs.claim import Objective
 from sealegs.outputs.text import clean
 from sealegs.scenario import Scenario
-from sealegs.workload import ANSWERED
+from sealegs.scenario.claim import Objective
+from sealegs.scenario.workload import ANSWERED
 
 NAME_MAX = 63  # of an object, by RFC 1123
 DESCRIPTION_MAX = 1050

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sealegs.facts import Facts, FaultStory
+from sealegs.judgement.facts import Facts, FaultStory
 from sealegs.outputs.text import line
 from sealegs.report.reading import Reading
 

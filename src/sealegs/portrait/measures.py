@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sealegs.arrivals import Times
+from sealegs.scenario.arrivals import Times
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from sealegs.arrivals import Times
 from sealegs.portrait.log_axes import above, curve, frame, legend
 from sealegs.portrait.measures import GRACES_S, Floats, in_flight_longer, surviving
 from sealegs.portrait.sitting import Portrait, Quantity
@@ -15,6 +14,7 @@ from sealegs.portrait.words import of_trace, starts
 from sealegs.report import svg
 from sealegs.report.axes import grid
 from sealegs.report.words import seconds, share
+from sealegs.scenario.arrivals import Times
 
 LEFT, RIGHT, WHOLE = (64.0, 482.0), (566.0, 984.0), (64.0, 984.0)
 FLOOR, HEIGHT = 196.0, 226.0  # where the horizontal axis of a panel lies, and where the panel ends

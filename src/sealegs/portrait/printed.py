@@ -20,7 +20,7 @@ from sealegs.portrait.sitting import Portrait
 from sealegs.portrait.words import alike, how_drawn, of_trace, origin, starts
 from sealegs.profiles import sessions_of, trace_of
 from sealegs.report.words import MISSING, share
-from sealegs.workload import PROFILES
+from sealegs.scenario.workload import PROFILES
 
 LEVELS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
 NOTE = (

@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sealegs.arrivals import Arrivals, Times, problems
-from sealegs.claim import Expect, Phases
 from sealegs.data import read_trace
 from sealegs.errors import ScenarioError
 from sealegs.knee_files import resolved
 from sealegs.portrait.measures import Floats, ks_by_chance, ks_distance
 from sealegs.profiles import trace_of
 from sealegs.scenario import Scenario
+from sealegs.scenario.arrivals import Arrivals, Times, problems
+from sealegs.scenario.claim import Expect, Phases
+from sealegs.scenario.workload import Deadlines, Traffic
 from sealegs.traffic.schedule import dropped_of, make
-from sealegs.workload import Deadlines, Traffic
 
 # Without a scenario: no model and no client set a limit, so everything that was drawn is shown.
 NO_LIMIT = 2**31 - 1

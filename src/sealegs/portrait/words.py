@@ -2,10 +2,10 @@
 
 import math
 
-from sealegs.arrivals import CHANGING
 from sealegs.portrait.sitting import Portrait
 from sealegs.report.words import count, duration, share
-from sealegs.workload import Traffic
+from sealegs.scenario.arrivals import CHANGING
+from sealegs.scenario.workload import Traffic
 
 
 def origin(portrait: Portrait) -> str:

@@ -4,8 +4,8 @@ from rich.text import Text
 
 from sealegs.progress.reading import END, OPENING, Change, Progress, Sending
 from sealegs.report.words import MISSING, duration, seconds
+from sealegs.scenario.workload import ANSWERED
 from sealegs.traffic.first_tokens import WINDOW_S
-from sealegs.workload import ANSWERED
 
 LABEL_WIDTH = 10
 BAR_WIDTH_MIN, BAR_WIDTH_MAX = 6, 40

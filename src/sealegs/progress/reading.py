@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sealegs.claim import Phases
 from sealegs.errors import ScenarioError
 from sealegs.evidence import read_json
 from sealegs.mutant import asked_of
+from sealegs.scenario.claim import Phases
 from sealegs.traffic.load import status_of
 from sealegs.traffic.quantile import quantile_of
 from sealegs.waiting import now_ns

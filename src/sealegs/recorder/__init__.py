@@ -12,9 +12,9 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Any, Self
 
-from sealegs import mesh
 from sealegs.errors import ClusterError
 from sealegs.evidence import JsonLines
+from sealegs.judgement import mesh
 from sealegs.kube.api import Api, Stop
 from sealegs.kube.logs import LogCopy
 from sealegs.kube.objects import SIDECAR, Pod, parse_pod

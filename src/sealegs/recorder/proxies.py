@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
+from sealegs.judgement.mesh import OLD_S_MAX
 from sealegs.kube.objects import Pod
-from sealegs.mesh import OLD_S_MAX
 from sealegs.waiting import now_s
 
 # Scrapes cost the two cores that client, cluster and engines may have to share.

@@ -45,7 +45,7 @@ def binned(t_s: Floats, values: Floats, edges: Sequence[float], *, q: float) -> 
 
 
 def quantile_of(values: Floats, q: float) -> float | None:
-    """As `sealegs.stats.quantile`, of very many at once; NaN is no value."""
+    """As `sealegs.judgement.stats.quantile`, of very many at once; NaN is no value."""
     known = values[~np.isnan(values)]
     rank = max(0, math.ceil(q * len(known)) - 1)
     return float(np.partition(known, rank)[rank]) if len(known) else None

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sealegs.invariants import GRANTED, REFUSED
+from sealegs.judgement.invariants import GRANTED, REFUSED
 from sealegs.report import svg
 from sealegs.report.axes import SAMPLE_GAP_S_MAX, Line, grid, highest, sampled
 from sealegs.report.latency import CROSS

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sealegs.invariants import GRANTED
+from sealegs.judgement.invariants import GRANTED
 from sealegs.report.reading import Reading
 from sealegs.report.words import since
 

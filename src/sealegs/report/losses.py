@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from sealegs import mesh
-from sealegs.facts import rows_about
-from sealegs.fates import HOLE
-from sealegs.losses import UNEXPLAINED
+from sealegs.judgement import mesh
+from sealegs.judgement.facts import rows_about
+from sealegs.judgement.fates import HOLE
+from sealegs.judgement.losses import UNEXPLAINED
 from sealegs.report.reading import Reading
 from sealegs.report.words import MISSING, share
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from sealegs import correlation
-from sealegs.difference import Estimate, share_difference
+from sealegs.judgement import correlation
+from sealegs.judgement.difference import Estimate, share_difference
+from sealegs.judgement.slo import INDICATORS as IS_GOOD
 from sealegs.report.reading import Reading
 from sealegs.report.words import INDICATORS, MISSING, NEVER, milliseconds, points, seconds, share
-from sealegs.slo import INDICATORS as IS_GOOD
 
 QUANTILES = (0.50, 0.95, 0.99)
 METRICS = {

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sealegs import mesh
+from sealegs.judgement import mesh
 from sealegs.report import losses, numbers, rows
 from sealegs.report.happened import happened
 from sealegs.report.interval import budget_bar, budget_end, floor_of

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from sealegs import evidence, mesh
+from sealegs import evidence
 from sealegs.errors import ScenarioError
-from sealegs.facts import Facts, FaultStory, Interval, fault_story, intervals
-from sealegs.fates import Fates, Flags, fates_of
 from sealegs.judge import read_facts
+from sealegs.judgement import mesh
+from sealegs.judgement.facts import Facts, FaultStory, Interval, fault_story, intervals
+from sealegs.judgement.fates import Fates, Flags, fates_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -17,11 +17,11 @@ from time import monotonic_ns
 import gevent
 from gevent.queue import Queue
 
+from sealegs.scenario.workload import Deadlines
 from sealegs.traffic.client.exchange import Call, Exchange, Planned
 from sealegs.traffic.client.wire import Address, Wire
 from sealegs.traffic.echo import TOKENS
 from sealegs.traffic.quantile import quantile_of
-from sealegs.workload import Deadlines
 
 REQUESTS, EVERY_S = 50, 0.01
 # A canary takes its requests' time and a little; one that is not done by then is no measurement.

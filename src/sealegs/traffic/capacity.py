@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from sealegs.errors import ScenarioError
-from sealegs.workload import Traffic
+from sealegs.scenario.workload import Traffic
 
 # Tokens that one process receives in a second with stamps about a millisecond late.
 TOKENS_PER_S_MAX = 7500

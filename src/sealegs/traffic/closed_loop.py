@@ -11,11 +11,11 @@ from gevent.event import AsyncResult
 
 from sealegs.data import read_trace
 from sealegs.profiles import Trace, trace_of
+from sealegs.scenario.workload import ANSWERED, Deadlines
 from sealegs.traffic.client.exchange import Call, Exchange, Planned
 from sealegs.traffic.client.wire import Wire, target_of
 from sealegs.traffic.ledger import UnansweredError
 from sealegs.traffic.replay import EVENTS_AT_ONCE
-from sealegs.workload import ANSWERED, Deadlines
 
 # As patient as OpenAI's SDKs: ten minutes in all.
 DEADLINES = Deadlines(connect_s=5, first_token_s=60, gap_s=60, total_s=600)

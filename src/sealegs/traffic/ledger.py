@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from sealegs.evidence import JsonLines
+from sealegs.scenario.workload import ANSWERED
 from sealegs.traffic.client.exchange import Planned
 from sealegs.traffic.client.outcome import Outcome
 from sealegs.traffic.meter import Meter
 from sealegs.traffic.row import Ended, attempt_of, chunks_of, row_of, unsent_row
-from sealegs.workload import ANSWERED
 
 
 class UnansweredError(Exception):

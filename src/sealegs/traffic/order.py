@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sealegs.errors import ClusterError
 from sealegs.evidence import read_json, write_json
-from sealegs.workload import Deadlines, Policy, Tokens, Traffic
+from sealegs.scenario.workload import Deadlines, Policy, Tokens, Traffic
 
 ORDER = "load.json"
 SCHEDULE = "schedule.parquet"

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from sealegs.scenario.workload import Tokens
 from sealegs.traffic.client.exchange import Exchange, Planned
 from sealegs.traffic.client.outcome import Outcome, Seen, classify
-from sealegs.workload import Tokens
 
 CAP_REFUSED = Outcome("cap_refused", "never sent: as many requests in flight as the scenario allows")
 NEVER_SENT = Outcome("never_sent", "never sent: load ended before its session had come to it")

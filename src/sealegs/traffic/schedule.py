@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sealegs import arrivals
 from sealegs.data import read_day_shape, read_trace
 from sealegs.errors import ScenarioError
 from sealegs.profiles import (
@@ -23,10 +22,10 @@ from sealegs.profiles import (
     trace_of,
     turns_mean,
 )
-from sealegs.scenario import Scenario
+from sealegs.scenario import Scenario, arrivals
+from sealegs.scenario.workload import Traffic
 from sealegs.tables import SCHEDULE
 from sealegs.traffic.order import END_S
-from sealegs.workload import Traffic
 
 DROPPED = b"dropped"
 

@@ -16,13 +16,13 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.exception import StopTest, StopUser
 
+from sealegs.scenario.workload import PROFILES
 from sealegs.traffic import distributed
 from sealegs.traffic.client.exchange import Call, Planned
 from sealegs.traffic.closed_loop import Desk
 from sealegs.traffic.order import API_KEY, RUN_DIR, no_target, read_order
 from sealegs.traffic.process import die_with
 from sealegs.traffic.replay import replay
-from sealegs.workload import PROFILES
 
 LOG = logging.getLogger(__name__)
 

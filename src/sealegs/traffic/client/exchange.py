@@ -3,9 +3,9 @@
 import socket
 from dataclasses import dataclass, field
 
+from sealegs.scenario.workload import Deadlines, Tokens
 from sealegs.traffic.client.outcome import Ending, Outcome, Seen, belonging, classify
 from sealegs.traffic.client.reply import Reply
-from sealegs.workload import Deadlines, Tokens
 
 
 @dataclass(frozen=True, slots=True)

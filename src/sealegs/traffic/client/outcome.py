@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Literal, TypeAlias
 
-from sealegs.workload import Tokens
+from sealegs.scenario.workload import Tokens
 
 # How receiving ended. `complete`: the body ended as HTTP says; `closed`: the connection did first;
 # `unreadable`: we gave up on what is no HTTP, or beyond any bound. The deadlines are ours, and so are

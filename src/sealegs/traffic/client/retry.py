@@ -7,8 +7,8 @@ a minute. A stream that has begun is never retried.
 
 from hashlib import blake2s
 
+from sealegs.scenario.workload import RETRY_AFTER_S_MAX, Policy
 from sealegs.traffic.client.outcome import Outcome
-from sealegs.workload import RETRY_AFTER_S_MAX, Policy
 
 WORDS = frozenset({"refused", "reset_before_headers", "deadline_connect", "http_429", "http_5xx"})
 STATUSES = frozenset({408, 409})

@@ -20,11 +20,11 @@ from urllib.parse import urlsplit
 import gevent
 from gevent.monkey import get_original
 
+from sealegs.scenario.workload import Deadlines
 from sealegs.traffic.client import kernel_stamp
 from sealegs.traffic.client.exchange import Exchange
 from sealegs.traffic.client.outcome import Ending
 from sealegs.traffic.client.pool import Pool, is_quiet
-from sealegs.workload import Deadlines
 
 RECEIVE_BYTES = 65_536
 DEADLINES_EVERY_S = 0.05
