@@ -14,6 +14,7 @@ from sealegs.judgement.facts import fault_story
 from sealegs.judgement.fates import fates_of
 from sealegs.judgement.in_flight import InFlight
 from sealegs.judgement.measures import MEASURES
+from sealegs.judgement.measures.canary import PUSHED_S
 from sealegs.judgement.measures.measured import Measured
 from sealegs.judgement.situation import Situation
 from sealegs.judgement.stats import good_share_bounds
@@ -131,15 +132,16 @@ def test_only_what_was_sent_at_the_weight_counts() -> None:
     assert measured("weight-p-value", sent, timeline=plain).value is None
 
 
-def test_after_the_rollback_was_seen_each_request_counts() -> None:
-    """Not those that were sent before, however late they end."""
-    sent = [(GONE_S - 0.5, "hit"), (GONE_S, "hit"), (GONE_S + 5, "hit"), (GONE_S + 6, "other")]
+def test_after_the_rollback_each_request_counts() -> None:
+    """From its push on, whoever saw it late; not those that were sent before, however late they end."""
+    over_s = UNDONE_S + PUSHED_S
+    sent = [(over_s - 0.5, "hit"), (over_s, "hit"), (over_s + 5, "hit"), (over_s + 6, "other")]
     found = measured("after-rollback", sent)
 
     assert (found.value, found.request_ids) == (2, ("r1", "r2"))
     assert measured("after-rollback", sent[3:]).value == 0
     assert measured("after-rollback", sent[:1]).value is None
-    assert measured("after-rollback", sent, timeline=until("gone")).value is None
+    assert measured("after-rollback", sent, timeline=until("undone")).value is None
 
 
 def test_what_the_canary_was_writing_at_its_rollback_may_be_cut() -> None:

@@ -7,7 +7,7 @@ from tests.golden.case import INJECTED_S, VICTIM
 from tests.golden.make_run import made_facts
 from tests.unit import lost_requests
 from tests.unit.changes import with_record, without_records
-from tests.unit.lost_requests import STRUCK_S, Row, pod
+from tests.unit.lost_requests import KILLED, STRUCK_S, Row, pod, struck
 
 from sealegs.judgement.facts import Facts, fault_story
 from sealegs.judgement.fates import fates_of
@@ -107,7 +107,14 @@ def test_no_loss_after_injection_is_none_at_all() -> None:
 
 @pytest.mark.parametrize(
     "measure",
-    ["longest-drained-stream-s", "lost-beyond-target", "unharmed-after-s", "landed-s", "target-gone-s"],
+    [
+        "longest-drained-stream-s",
+        "lost-beyond-target",
+        "unharmed-after-s",
+        "landed-s",
+        "ready-again-s",
+        "target-gone-s",
+    ],
 )
 def test_without_an_injection_nothing_is_measured(measure: str) -> None:
     """A run whose fault was only armed has no number that begins with its injection."""
@@ -128,7 +135,7 @@ def test_a_fault_landed_so_long_after_its_injection() -> None:
 
 
 def test_the_last_of_the_targets_pods_ends_it() -> None:
-    """Both were seen deleted 20 s after; one that was not leaves it unmeasured."""
+    """Both were seen deleted 20 s after; one that was not took longer than was watched."""
     facts = with_record(run(OPEN), **pod(150.0, "other", event="deleted"))
     left = without_records(facts, name="hit", event="deleted")
 
@@ -136,6 +143,22 @@ def test_the_last_of_the_targets_pods_ends_it() -> None:
     assert measured(with_record(left, **pod(141.0, "hit", event="deleted")), "target-gone-s").value == 41.0
     assert measured(left, "target-gone-s").value is None
     assert "hit" in measured(left, "target-gone-s").detail
+    watched_s = left.seen_until_s - STRUCK_S
+    assert measured(left, "target-gone-s", at_most=watched_s - 1).value == pytest.approx(watched_s)
+
+
+def test_ready_again_is_when_the_faults_pods_are_made_up_for() -> None:
+    """Killed after 1 s, ready after 12; what is not took longer than was watched; nobody away, nothing."""
+    dead = (pod(1.0, "hit"), struck(), pod(STRUCK_S + 1, "hit", **KILLED))
+    back = (*dead, pod(STRUCK_S + 12, "hit", restarts=1))
+    never = run(OPEN, timeline=(*dead, pod(STRUCK_S + 40, "other")))
+
+    assert measured(run(OPEN, timeline=back), "ready-again-s").value == pytest.approx(12.0)
+    assert measured(never, "ready-again-s", at_most=30.0).value == pytest.approx(
+        never.seen_until_s - STRUCK_S
+    )
+    assert measured(never, "ready-again-s", at_most=1e6).value is None
+    assert measured(run(OPEN, timeline=dead[:2]), "ready-again-s").value is None
 
 
 def test_evictions_refused_are_counted_with_their_budget() -> None:

@@ -151,6 +151,15 @@ def test_an_engine_that_is_never_ejected_counts_all_its_errors() -> None:
     assert (found.value, "door-a 4 and never" in found.detail) == (5, True)
 
 
+def test_the_fewest_errors_are_of_a_proxy_that_took_it_out() -> None:
+    """Door a took three; a door that never did so has no number, and without any nothing is measured."""
+    found = measured("errors-until-ejected-min", EJECTED)
+    never = run(ROWS, records=RECORDS, samples=looks(*[NONE] * 20))
+
+    assert (found.value, len(found.request_ids)) == (3, 3)
+    assert measured("errors-until-ejected-min", never).value is None
+
+
 def test_only_the_targets_own_errors_count() -> None:
     """Not those of another engine, those before the injection, refusals, or of a door that nobody knows."""
     others = [
@@ -185,7 +194,9 @@ def test_its_share_is_of_what_was_sent_while_all_had_it_out() -> None:
     assert measured("share-while-ejected", run(sent, samples=looks(*[A] * 20))).value is None
 
 
-@pytest.mark.parametrize("name", ["errors-until-ejected", "ejected-s", "share-while-ejected"])
+@pytest.mark.parametrize(
+    "name", ["errors-until-ejected", "errors-until-ejected-min", "ejected-s", "share-while-ejected"]
+)
 def test_about_several_targets_nothing_is_said(name: str) -> None:
     """A proxy counts what it has out and does not say which: two that fail cannot be told apart."""
     found = measured(name, run(ROWS, records=RECORDS, samples=OUT, pods=(BAD, "worse")))
@@ -247,6 +258,20 @@ def test_durations_are_those_of_one_models_requests() -> None:
     assert value("lasted-s-max", "") == pytest.approx(60.5)
     assert value("lasted-s-max", "default", profile="chat") == pytest.approx(7.0)
     assert value("lasted-s-max", "gpt35", profile="chat") is None
+
+
+def test_whatever_fails_before_its_time_is_early() -> None:
+    """A 503 after two seconds is, a refusal is not; and where time was up for nobody nothing is measured."""
+    late = answered(1, 101.0, end_s=161.0, outcome="http_5xx", status=504)
+    others = [
+        answered(2, 102.0, end_s=104.0, outcome="http_5xx", status=503),
+        answered(3, 103.0, end_s=103.1, outcome="http_429", status=429),
+    ]
+
+    found = measured("timeout-s-min", run([late, *others]), phase="fault")
+    assert found.value == pytest.approx(2.0)
+    assert found.request_ids == ("r1", "r2")
+    assert measured("timeout-s-min", run(others), phase="fault").value is None
 
 
 def test_a_silence_counts_wherever_it_was() -> None:

@@ -42,10 +42,10 @@ DETECTION = mesh_object("DestinationRule", "llm-inference")["trafficPolicy"]["ou
 
 def test_an_engine_is_out_after_the_errors_that_are_set() -> None:
     """So many or one more, which may have been under way; never as many as Istio's default would take."""
-    bound = bounds("outlier-ejection")["errors-until-out"]
-    set_to = DETECTION["consecutiveGatewayErrors"]
+    found, set_to = bounds("outlier-ejection"), DETECTION["consecutiveGatewayErrors"]
 
-    assert (bound.at_least, bound.at_most) == (set_to, set_to + 1)
+    assert found["not-before-three"].at_least == set_to
+    assert found["errors-until-out"].at_most == set_to + 1
     assert set_to + 1 < DEFAULT_5XX
 
 
@@ -105,12 +105,15 @@ def test_a_silent_stream_is_ended_at_the_limit_and_by_the_mesh() -> None:
     (streams,) = (
         one for one in mesh_object("VirtualService", "llm-inference")["http"] if one["name"] == "stream"
     )
-    scenario, at_most = load_scenario(HANG), bounds("engine-hang")["silence-bounded"].at_most
+    scenario, bound = load_scenario(HANG), bounds("engine-hang")["silence-bounded"]
+    at_least, at_most = bound.at_least, bound.at_most
     assert scenario.experiment
     hold_s = json.loads(scenario.experiment.read_text())["configuration"]["hold_s_min"]
 
     assert patch["match"]["routeConfiguration"]["vhost"]["route"]["name"] == streams["name"]
-    assert at_most == seconds(patch["patch"]["value"]["route"]["idle_timeout"]) + 5
+    limit_s = seconds(patch["patch"]["value"]["route"]["idle_timeout"])
+    assert (at_least, at_most) == (limit_s, limit_s + 5)
+    assert at_most
     assert at_most + 3 < hold_s
     deadlines = scenario.traffic.deadlines
     assert min(deadlines.gap_s, deadlines.first_token_s) > hold_s

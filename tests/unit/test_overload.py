@@ -33,6 +33,7 @@ def measured(
     *,
     phase: str = "fault",
     objectives: tuple[Objective, ...] = OBJECTIVES,
+    at_most: float | None = None,
 ) -> Measured:
     """A measure of the minute in which all requests were answered but those that `bad` names."""
     rows = [row(f"r{number}", t_s, **(bad or {}).get(f"r{number}", {})) for number, t_s in enumerate(TIMES_S)]
@@ -42,7 +43,7 @@ def measured(
     situation = Situation(
         facts=facts, fates=fates(planned(*TIMES_S), *rows), story=None, in_flight=InFlight()
     )
-    return MEASURES[measure](situation, Bound(name="b", measure=measure, phase=phase))
+    return MEASURES[measure](situation, Bound(name="b", measure=measure, phase=phase, at_most=at_most))
 
 
 def test_goodput_is_good_requests_a_second_of_the_phase() -> None:
@@ -83,6 +84,14 @@ def test_normal_again_is_where_the_good_slices_begin() -> None:
     assert measured("normal-again-s", {"r22": REFUSED}).value == 0.0
     assert measured("normal-again-s", {"r37": {"first_token_s": 37.5 + LIMIT_S + 0.01}}).value == 10.0
     assert measured("normal-again-s", {"r52": REFUSED}).value is None
+
+
+def test_not_normal_beyond_the_limit_is_as_long_as_was_watched() -> None:
+    """Nobody answered to the end is later than 15 s; than 60 s nobody knows."""
+    never = {f"r{number}": REFUSED for number in range(30, 60)}
+
+    assert measured("normal-again-s", never, at_most=15.0).value == pytest.approx(29.5)
+    assert measured("normal-again-s", never, at_most=60.0).value is None
 
 
 def test_without_a_limit_nobody_knows_what_is_normal() -> None:

@@ -146,6 +146,18 @@ def test_what_no_single_key_shows_is_found_too(house: Path, old: str, new: str, 
     assert words in problem[1]
 
 
+@pytest.mark.parametrize("sli", ["tpot", "gap"])
+def test_what_comes_whole_has_no_pace(house: Path, sli: str) -> None:
+    """Where no profile is streamed an objective on tokens' times would pass on nothing; with one it is fine."""
+    paced = GOOD.replace('sli = "ttft"', f'sli = "{sli}"', 1)
+    shares, whole = "{ chat = 0.5, code = 0.5 }", "tokens_per_s = 100\nwhole = "
+    mixed = paced.replace("{ chat = 1 }", shares, 1)
+
+    (problem,) = problems(house, paced.replace("tokens_per_s = 100", f'{whole}["chat"]', 1))
+    assert f"what comes whole has no {sli}" in problem[1]
+    load(house, mixed.replace("tokens_per_s = 100", f'{whole}["chat"]', 1))
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [

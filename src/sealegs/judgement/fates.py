@@ -85,9 +85,10 @@ class Fates:
 
     @property
     def tpot_s(self) -> Floats:
-        """Mean time per output token after the first; NaN of fewer than two tokens."""
-        tokens = np.where(self.tokens_received >= 2, self.tokens_received, np.nan)  # noqa: PLR2004  one has no pace
-        return np.asarray((self.last_token_s - self.first_token_s) / (tokens - 1))
+        """Mean time per output token after the first; NaN of fewer than two, or if they came as one."""
+        lasted_s = self.last_token_s - self.first_token_s
+        paced = (self.tokens_received >= 2) & (lasted_s > 0)  # noqa: PLR2004  one has no pace
+        return np.asarray(np.where(paced, lasted_s, np.nan) / np.where(paced, self.tokens_received - 1, 1))
 
     @property
     def e2e_s(self) -> Floats:

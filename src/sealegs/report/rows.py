@@ -9,6 +9,7 @@ from markupsafe import Markup
 from sealegs.report.interval import floor_of, interval_bar
 from sealegs.report.reading import Reading
 from sealegs.report.words import INDICATORS, seconds, share
+from sealegs.scenario.workload import ANSWERED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,8 @@ def phases(reading: Reading) -> list[PhaseRow]:
     intervals = {phase.name: phase for phase in reading.phases}
     rows = []
     for one in reading.verdict["phases"]:
-        failed = [f"{outcome} {number:,}" for outcome, number in one["outcomes"].items() if outcome != "ok"]
+        outcomes = one["outcomes"].items()
+        failed = [f"{outcome} {number:,}" for outcome, number in outcomes if outcome not in ANSWERED]
         end_s = reading.ends_s(intervals[one["name"]])
         rows.append(
             PhaseRow(

@@ -8,7 +8,17 @@ from typing import Annotated, Any, TypeVar
 from sealegs.errors import ScenarioError
 from sealegs.judgement.stats import requests_min
 from sealegs.scenario import workload
-from sealegs.scenario.claim import INVARIANTS, NEEDS, Bound, Budget, Expect, Objective, Phases, Recovery
+from sealegs.scenario.claim import (
+    INVARIANTS,
+    NEEDS,
+    PACED,
+    Bound,
+    Budget,
+    Expect,
+    Objective,
+    Phases,
+    Recovery,
+)
 from sealegs.scenario.toml_shape import Choice, Document, KeyPath, Range, build, open_document
 from sealegs.scenario.workload import Traffic
 
@@ -160,6 +170,9 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
         if (objective.sli == "success") != (objective.limit_s is None):
             need = "takes no limit_s" if objective.sli == "success" else "needs a limit_s"
             document.report((*at, "sli"), f"objective {objective.name!r}: sli {objective.sli!r} {need}")
+        if objective.sli in PACED and traffic and set(traffic.profiles) <= set(traffic.whole):
+            no_pace = f"objective {objective.name!r}: what comes whole has no {objective.sli}"
+            document.report((*at, "sli"), no_pace)
         if (objective.slice_s is None) != (objective.slice_share is None):
             document.report((*at,), f"objective {objective.name!r}: slice_s and slice_share go together")
         # What a share of the knee can decide is known once a run knows the knee: `sealegs.knee.too_small`.

@@ -8,6 +8,8 @@ from sealegs.scenario.workload import Count, Positive
 
 PHASES = ("baseline", "fault", "recovery", "run")
 SLIS = ("success", "ttft", "tpot", "gap", "e2e")
+# Of these only a stream can have one.
+PACED = ("tpot", "gap")
 INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
 # What a bound may be about; `sealegs.judgement.measures` says how each is measured.
 MEASURES = (
@@ -19,6 +21,7 @@ MEASURES = (
     "normal-again-s",
     "ejected-max",
     "errors-until-ejected",
+    "errors-until-ejected-min",
     "ejected-s",
     "share-while-ejected",
     "overflow",
@@ -31,6 +34,7 @@ MEASURES = (
     "lost-beyond-target",
     "unharmed-after-s",
     "landed-s",
+    "ready-again-s",
     "target-gone-s",
     "evictions-refused",
     "target-share",

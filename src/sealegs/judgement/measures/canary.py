@@ -16,6 +16,8 @@ from sealegs.scenario.claim import Bound
 # What is said to a client instead of an answer.
 REFUSALS = ("http_4xx", "http_429", "http_5xx")
 PERCENT = 100
+# Proxies learn of a changed route within a second or so, and each by itself.
+PUSHED_S = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +51,11 @@ def weight_p_value(situation: Situation, _bound: Bound) -> Measured:
 
 
 def after_rollback(situation: Situation, _bound: Bound) -> Measured:
-    """How many requests went to the canary that were sent after every proxy was seen to be rid of it."""
+    """How many requests went to the canary that were sent after its rollback, and the push of it."""
     fates, release = situation.fates, _release(situation)
-    if release is None or "gone" not in release.since_s:
-        return Measured(value=None, detail="no release of a canary was seen rolled back")
-    sent = (fates.sent_s >= release.since_s["gone"]) & (fates.pod != "")
+    if release is None or "undone" not in release.since_s:
+        return Measured(value=None, detail="no release of a canary was rolled back")
+    sent = (fates.sent_s >= release.since_s["undone"] + PUSHED_S) & (fates.pod != "")
     if not sent.any():
         return Measured(value=None, detail="no request that was sent after the rollback was answered")
     late = sent & _on(situation, release)

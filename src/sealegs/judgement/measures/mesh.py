@@ -80,6 +80,19 @@ def errors_until_ejected(situation: Situation, _bound: Bound) -> Measured:
     return Measured(value=len(ids), detail=f"errors of {target} until it was out: {told}", request_ids=ids)
 
 
+def errors_until_ejected_min(situation: Situation, _bound: Bound) -> Measured:
+    """How many of the target's errors a client's proxy passed on before it took it out: the fewest of any."""
+    target = _target(situation)
+    if target is None:
+        return NO_TARGET
+    clients = [one for one in _clients(situation, target) if one.errors and one.out_s is not None]
+    if not clients:
+        return Measured(value=None, detail=f"no known proxy took {target} out for its errors")
+    first = min(clients, key=lambda one: len(one.until_out))
+    told = f"{first.name} took {target} out after {len(first.until_out)} errors, the fewest of {len(clients)}"
+    return Measured(value=len(first.until_out), detail=told, request_ids=first.until_out)
+
+
 def ejected_s(situation: Situation, _bound: Bound) -> Measured:
     """How long the target stayed out the first time: from the last of its errors to the next, at one proxy.
 

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 from sealegs.judgement import goodput
-from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.measures.measured import Measured, not_seen
 from sealegs.judgement.measures.replicas import spans_of
 from sealegs.judgement.recovery import recovery_of
 from sealegs.judgement.situation import Situation
@@ -57,7 +57,10 @@ def failed_otherwise(situation: Situation, bound: Bound) -> Measured:
 
 
 def normal_again_s(situation: Situation, bound: Bound) -> Measured:
-    """From the end of the phase until every slice was good, by the baseline's limit on first tokens."""
+    """From the end of the phase until every slice was good, by the baseline's limit on first tokens.
+
+    Where slices beyond the bound's limit were bad to the end it is the time until then.
+    """
     limits_s = [
         one.limit_s
         for one in goodput.of_baseline(situation.facts.scenario.objectives)
@@ -67,9 +70,13 @@ def normal_again_s(situation: Situation, bound: Bound) -> Measured:
     if not limits_s or not spans:
         return Measured(value=None, detail=f"no ttft objective of the baseline, or {bound.phase} did not end")
     end_s = spans[-1][1]
-    asked = Recovery(limit_s=math.inf, ttft_limit_s=min(limits_s), good_share=GOOD_SHARE)
+    limit_s = math.inf if bound.at_most is None else bound.at_most
+    asked = Recovery(limit_s=limit_s, ttft_limit_s=min(limits_s), good_share=GOOD_SHARE)
     found = recovery_of(situation.fates, asked, injected_s=end_s)
-    return Measured(value=found.recovery_s, detail=f"since {end_s:.1f} s {found.detail}")
+    told = f"since {end_s:.1f} s {found.detail}"
+    if found.verdict == "FAIL" and found.recovery_s is None:
+        return not_seen(bound, watched_s=float(situation.fates.intended_s.max()) - end_s, detail=told)
+    return Measured(value=found.recovery_s, detail=told)
 
 
 def _ended(situation: Situation, bound: Bound) -> list[tuple[float, float]]:
