@@ -23,13 +23,16 @@ SLICES = "/apis/discovery.k8s.io/v1/namespaces/istio-system/endpointslices"
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    """Engines that serve, an istiod of two, and a gateway beside it."""
+    """Engines that serve, an istiod of two, and a gateway beside it, all of it seen by the recorder."""
     monkeypatch.setattr(deployment_down, "LOOK_EVERY_S", 0.005)
     monkeypatch.setattr(deployment_down, "WHOLE_LIMIT_S", 0.05)
     with staged(tmp_path, monkeypatch) as ready:
         stand(ready, replicas=2)
         gateway = api_objects.pod("gateway", app="istio-ingressgateway", namespace="istio-system")
         ready.cluster.put(PODS, gateway)
+        # Who is behind each service has been noted; what comes next is noted where a test says so.
+        with ready.recorded():
+            pass
         yield ready
 
 
@@ -113,6 +116,35 @@ def test_a_target_that_matches_nothing_raises(stage: Stage, deployment: str, why
     with pytest.raises(ClusterError, match=why):
         deployment_down.inject(namespace="istio-system", deployment=deployment, streams_min=1)
     assert stage.changes_asked() == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "seen"),
+    [
+        ({"service": "pilot"}, "behind service pilot the recorder has nobody ready"),
+        ({"namespace": "elsewhere"}, "behind service istiod the recorder has istiod-0, istiod-1 ready"),
+    ],
+)
+def test_what_nobody_would_see_go_is_left_alone(stage: Stage, asked: dict[str, str], seen: str) -> None:
+    """Without such a service, or where none is watched, it could not land: nothing is changed."""
+    found = api_objects.deployment("istiod", wanted=1, ready=1)
+    found["spec"]["selector"] = {"matchLabels": {"app": "istiod"}}
+    stage.cluster.put("/apis/apps/v1/namespaces/elsewhere/deployments", found)
+
+    watched = "watched are the services of istio-system, llm-production, monitoring"
+    with pytest.raises(ClusterError, match=f"{seen}.*{watched}"):
+        deployment_down.inject(**{**ISTIOD, **asked}, streams_min=1)
+    assert (stage.changes_asked(), stage.states()) == ([], [])
+
+
+def test_nobody_ready_has_nobody_to_lose(stage: Stage) -> None:
+    """A service that was left by all before the fault could not be seen to lose anybody."""
+    with stage.recorded():
+        behind(stage, [])
+        stage.until("endpoints", name="istiod", ready=[])
+        with pytest.raises(ClusterError, match="behind service istiod the recorder has nobody ready"):
+            deployment_down.inject(**ISTIOD, streams_min=1)
+    assert (stage.changes_asked(), stage.states()) == ([], [])
 
 
 def test_no_outage_without_streams(stage: Stage) -> None:

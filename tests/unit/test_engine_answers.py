@@ -33,6 +33,7 @@ class Engines:
         told: pod → what it was told last.
         deaf: pods that take orders and do not change.
         full: pods that have no room for a request.
+        silent: pods in which no program can be run.
         knew: undos that were open, and states of the fault, at each order.
     """
 
@@ -40,12 +41,15 @@ class Engines:
     told: dict[str, dict[str, Any]] = field(default_factory=dict)
     deaf: set[str] = field(default_factory=set)
     full: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
     knew: list[tuple[int, list[str]]] = field(default_factory=list)
     _asked: Counter[str] = field(default_factory=Counter)
 
     def output(self, _: Api, pod: Pod, argv: Sequence[str], *, limit_s: float) -> str:
         """What `sealegs.kube.exec.output` does, for the two programs that are run in engines."""
         assert limit_s > 0
+        if pod.name in self.silent:
+            raise ClusterError(f"no program can be run in {pod.name}")
         if argv[1] == "-m":
             self.told[pod.name] = json.loads(argv[3])
             self._asked[pod.name] = 0
@@ -230,6 +234,20 @@ def test_an_engine_that_is_no_more_needs_no_undo(stage: Stage, engines: Engines)
 
     assert engine_answers.undo() == "told engine-c to behave"
     assert engines.told == {"engine-c": {}}
+
+
+def test_a_silent_engine_keeps_no_other_from_behaving(stage: Stage, engines: Engines) -> None:
+    """Every engine is tried and those that are silent are named; the undo stays open for them."""
+    engine_answers.inject(streams_min=1, engines=0, status=503)
+    engines.silent = {"engine-a", "engine-b"}
+    with pytest.raises(ClusterError, match="be run in engine-a; no program can be run in engine-b"):
+        engine_answers.undo()
+    assert [name for name, told in engines.told.items() if not told] == ["engine-c"]
+    assert (len(evidence.open_undos(stage.run_dir)), stage.states()) == (1, ["armed", "injected"])
+    engines.silent.clear()
+
+    assert engine_answers.undo() == "told engine-a, engine-b, engine-c to behave"
+    assert engines.told == {f"engine-{one}": {} for one in "abc"}
 
 
 def test_undo_is_safe_to_repeat(stage: Stage, engines: Engines) -> None:

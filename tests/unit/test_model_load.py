@@ -160,6 +160,21 @@ def test_a_failure_needs_both_witnesses(stage: Stage, recorded: int, now: int) -
         model_load.landed(limit_s=0.05)
 
 
+def test_a_variable_that_comes_from_elsewhere_is_left_alone(stage: Stage) -> None:
+    """What undo could not put back is not changed, nor is an undo written that would take it away."""
+    item = engines({})
+    (container,) = item["spec"]["template"]["spec"]["containers"]
+    container["env"].append(
+        {"name": "MODEL_PATH", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "p"}}}
+    )
+    stage.cluster.put(DEPLOYMENTS, item)
+
+    with pytest.raises(ClusterError, match="MODEL_PATH of llm-production/llm-inference comes by valueFrom"):
+        model_load.inject(streams_min=1)
+    assert evidence.open_undos(stage.run_dir) == ()
+    assert stage.states() == ["armed"]
+
+
 def test_undo_takes_away_what_was_not_there(stage: Stage) -> None:
     """A variable that was not there is removed, and no other one; a second undo changes nothing."""
     model_load.inject(streams_min=1, load_s=30)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit import api_objects, fake_docker
@@ -14,14 +15,23 @@ from sealegs.active import active_run
 from sealegs.errors import ClusterError
 from sealegs.faults import node_loss
 
-# What is off has a file; what was asked of it stands in a log, with the fault's states at that time.
-DOCKER = """#!/bin/sh
+# When a node is powered on again, told its last from before, and tells its first from then on.
+STARTED_AT, BEFORE, SINCE = "2026-11-27T04:10:00.123456789Z", "2026-11-27T04:09:59Z", "2026-11-27T04:10:12Z"
+NOT_BACK: tuple[dict[str, Any], ...] = (
+    {"at": SINCE, "ready": False},
+    {"at": SINCE, "gpus": 0},
+    # It was off for too short a time for the control plane to miss it, and has not told anything yet.
+    {"at": BEFORE},
+)
+# What is off has a file, and so has what was powered on again; what was asked of it stands in a log.
+DOCKER = f"""#!/bin/sh
 for name; do :; done
 echo "$@" >> asked
 case "$1" in
     kill) touch "off-$name" ;;
-    start) rm -f "off-$name" ;;
-    inspect) [ -e "off-$name" ] && echo false || echo true ;;
+    start) [ -e "off-$name" ] && mv "off-$name" "again-$name"; true ;;
+    inspect) [ -e "off-$name" ] && on=false || on=true
+        [ -e "again-$name" ] && echo $on {STARTED_AT} || echo $on 2026-11-01T00:00:00Z ;;
 esac
 """
 
@@ -33,6 +43,8 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     monkeypatch.setattr(node_loss, "LOOK_EVERY_S", 0.005)
     monkeypatch.setattr(node_loss, "BACK_LIMIT_S", 0.05)
     with staged(tmp_path, monkeypatch) as ready:
+        for name in ("worker-a", "worker-b", "worker-c"):
+            tell(ready, name, at=BEFORE)
         yield ready
 
 
@@ -43,9 +55,16 @@ def asked(stage: Stage) -> list[str]:
     return [line for line in lines if not line.startswith("inspect")]
 
 
-def notice(stage: Stage, *, ready: bool, gpus: int = 2) -> None:
-    """The control plane notices that the node is lost, or back."""
-    stage.cluster.put(NODES, api_objects.node("worker-b", ready=ready, gpus=gpus))
+def tell(stage: Stage, name: str, *, at: str, ready: bool = True, gpus: int = 2) -> None:
+    """A node's kubelet tells of it at a time, or the control plane notices since when it has not."""
+    item = api_objects.node(name, ready=ready, gpus=gpus)
+    item["status"]["conditions"][0]["lastHeartbeatTime"] = at
+    stage.cluster.put(NODES, item)
+
+
+def notice(stage: Stage, *, ready: bool) -> None:
+    """The control plane notices that worker-b is lost, or is told that it is back."""
+    tell(stage, "worker-b", at=SINCE if ready else BEFORE, ready=ready)
 
 
 def claim_to_power_off(node: str) -> None:
@@ -190,25 +209,27 @@ def test_landed_before_anything_was_injected_raises(stage: Stage) -> None:
     assert stage.states() == []
 
 
-@pytest.mark.parametrize(("ready", "gpus"), [(False, 2), (True, 0)])
-def test_gone_needs_the_node_with_its_gpus(stage: Stage, ready: bool, gpus: int) -> None:  # noqa: FBT001
-    """A node is not back while it is not ready, or while its device plug-in has not spoken up."""
+@pytest.mark.parametrize("known", NOT_BACK)
+def test_gone_needs_the_node_with_its_gpus(stage: Stage, known: dict[str, Any]) -> None:
+    """A node is not back while it is not ready, without its device plug-in, or known from before only."""
     with stage.recorded():
         node_loss.inject(streams_min=1, node="worker-b")
+        tell(stage, "worker-b", at=SINCE)
         node_loss.undo()
-        notice(stage, ready=ready, gpus=gpus)  # it fails again
+        tell(stage, "worker-b", **known)  # it fails again
         with pytest.raises(TimeoutError, match=r"^fault is not gone: "):
             node_loss.gone(limit_s=0.05)
 
 
-@pytest.mark.parametrize(("ready", "gpus"), [(False, 2), (True, 0)])
-def test_undo_waits_for_the_node_with_its_gpus(stage: Stage, ready: bool, gpus: int) -> None:  # noqa: FBT001
-    """A loss is not undone while the node cannot serve; its undo stays open."""
+@pytest.mark.parametrize("known", NOT_BACK)
+def test_undo_waits_for_the_node_with_its_gpus(stage: Stage, known: dict[str, Any]) -> None:
+    """A loss is not undone while the node cannot serve, or nobody has missed it; its undo stays open."""
     node_loss.inject(streams_min=1, node="worker-b")
-    notice(stage, ready=ready, gpus=gpus)
+    tell(stage, "worker-b", **known)
 
-    with pytest.raises(TimeoutError, match="node worker-b to be ready, with its GPUs"):
-        node_loss.undo()
+    for _ in ("the rollback", "heal"):
+        with pytest.raises(TimeoutError, match="node worker-b to be ready, with its GPUs"):
+            node_loss.undo()
     assert len(evidence.open_undos(stage.run_dir)) == 1
     assert stage.states() == ["armed", "injected"]
 
@@ -218,6 +239,7 @@ def test_undo_leaves_no_rejected_pod(stage: Stage) -> None:
     node_loss.inject(streams_min=1, node="worker-b")
     stage.cluster.put(PODS, api_objects.pod("rejected", on="worker-b", ready=False, phase="Failed"))
     stage.cluster.put(PODS, api_objects.pod("elsewhere", on="worker-a", ready=False, phase="Failed"))
+    notice(stage, ready=True)
     node_loss.undo()
 
     assert stage.changes_asked() == [f"DELETE {PODS}/rejected"]
@@ -236,6 +258,7 @@ def test_undo_is_safe_to_repeat(stage: Stage) -> None:
     """A second undo changes nothing and notes nothing; one undo can be replayed from its record alone."""
     node_loss.inject(streams_min=1, node="worker-b")
     (recorded,) = evidence.open_undos(stage.run_dir)
+    notice(stage, ready=True)
     node_loss.undo()
 
     assert node_loss.undo().startswith("nothing to undo")

@@ -15,15 +15,15 @@ WHERE = {"deployment": "llm-inference", "namespace": api_objects.NAMESPACE, "con
 
 
 def test_variables_are_read_of_one_container(tmp_path: Path) -> None:
-    """Those that are written there; one that comes from elsewhere has no value to put back."""
+    """Each with its value, which may be empty; that of one that comes from elsewhere is not known."""
     cluster = Cluster()
     item = api_objects.deployment("llm-inference", wanted=3, ready=3)
-    env = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {}}}]
+    env = [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {}}}, {"name": "D"}]
     others = [{"name": "other", "env": [{"name": "C", "value": "3"}]}]
     item["spec"]["template"] = {"spec": {"containers": [{"name": "inference", "env": env}, *others]}}
     cluster.put(DEPLOYMENTS, item)
     with api_server.serving(tmp_path, cluster) as api:
-        assert reads.variables(api, **WHERE) == {"A": "1"}
+        assert reads.variables(api, **WHERE) == {"A": "1", "B": None, "D": ""}
         with pytest.raises(ClusterError, match="has no container engine"):
             reads.variables(api, **WHERE | {"container": "engine"})
 

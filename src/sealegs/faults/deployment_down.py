@@ -12,6 +12,7 @@ from sealegs.errors import ClusterError
 from sealegs.faults import services, states
 from sealegs.kube import acts, reads
 from sealegs.kube.api import Api
+from sealegs.recorder import AROUND
 from sealegs.waiting import wait_until
 
 FAULT = "deployment_down"
@@ -34,7 +35,8 @@ def inject(*, namespace: str, deployment: str, service: str = "", streams_min: i
     `service` is the one that it is behind; by default of the same name.
 
     Raises:
-        ClusterError: there is no such deployment, it wants nothing, or its namespace has not opted in.
+        ClusterError: there is no such deployment, it wants nothing, nobody watches it, or its namespace has
+            not opted in.
         TimeoutError: too few streams came.
     """
     with active_run() as run:
@@ -113,6 +115,7 @@ def arm(run: ActiveRun, *, namespace: str, deployment: str, service: str, stream
     if not replicas:
         raise ClusterError(f"nothing to scale down: {namespace}/{deployment} wants no replica")
     named = {"namespace": namespace, "deployment": deployment, "service": service or deployment}
+    _require_watched(run, **named)
     target = {**named, "every_stream": True}
     streams = services.arm(run, FAULT, target=target, streams_min=streams_min)
     return Aim(target=target, replicas=replicas, streams=streams)
@@ -122,6 +125,24 @@ def note_injected(run: ActiveRun, aim: Aim) -> None:
     """Note the moment from which the fault counts as injected: right before the scaling."""
     detail = f"{aim.streams} streams in flight; {aim.replicas} replicas to take away"
     states.note(run, FAULT, "injected", target=aim.target, detail=detail)
+
+
+def _require_watched(run: ActiveRun, *, namespace: str, deployment: str, service: str) -> None:
+    """The recorder has the deployment's pods behind the service, and so will see them go.
+
+    Raises:
+        ClusterError: nobody is ready there, others are too, or it is not watched; says what is.
+    """
+    ready = services.recorded(run, service, since_s=0.0) or []
+    # Records of a service do not say where it is: one of that name may be another's.
+    own = {pod.name for pod in reads.pods_of(run.api, deployment, namespace=namespace)}
+    if not ready or not own.issuperset(ready):
+        watched = sorted({run.namespace, run.api.shape.gateway.namespace, *AROUND})
+        raise ClusterError(
+            f"nobody would see {namespace}/{deployment} go: behind service {service} the recorder has "
+            f"{', '.join(ready) or 'nobody'} ready, and needs its pods alone; watched are the services of "
+            f"{', '.join(watched)}"
+        )
 
 
 def _seen(run: ActiveRun, injected: states.Record) -> dict[str, Any]:

@@ -112,13 +112,19 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
     One that has been started again since has forgotten what it was told.
 
     Raises:
-        ClusterError: one did not answer, or the undo is not one of this fault's.
+        ClusterError: some did not answer, told after the others were; or the undo is not one of this fault's.
     """
     args = states.only(undo, BEHAVE)
     pods = [one for one in reads.pods(api, namespace=args["namespace"]) if one.uid in args["uids"]]
     there = [one for one in pods if one.started and not one.finished and not one.deleting]
+    silent: list[str] = []
     for pod in there:
-        engine_door.tell(api, pod, {})
+        try:
+            engine_door.tell(api, pod, {})
+        except ClusterError as error:
+            silent.append(str(error))
+    if silent:
+        raise ClusterError("; ".join(silent))
     return f"told {', '.join(pod.name for pod in there) or 'nobody, for none is left,'} to behave"
 
 

@@ -3,11 +3,12 @@
 Their template gets another variable, so this takes the reference engine, which reads it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sealegs import evidence
 from sealegs.active import ActiveRun, active_run
+from sealegs.errors import ClusterError
 from sealegs.faults import engines, states
 from sealegs.kube import acts, reads
 from sealegs.kube.api import Api
@@ -27,15 +28,14 @@ def inject(*, load_s: float = 0.0, streams_min: int = 3) -> dict[str, Any]:
     With `load_s` it is there, but takes at least so many seconds to load.
 
     Raises:
-        ClusterError: there is no ready engine, or its deployment cannot be changed.
+        ClusterError: there is no ready engine, or its deployment cannot be changed and put back.
         TimeoutError: too few streams came.
     """
     told = {"MODEL_LOAD_S": f"{float(load_s):g}"} if float(load_s) else {"MODEL_PATH": ABSENT}
     with active_run() as run:
         target, streams = arm(run, streams_min=int(streams_min))
         whose = _whose(run)
-        had = reads.variables(run.api, **whose)
-        args = {**whose, "variables": {name: had.get(name) for name in told}}
+        args = {**whose, "variables": _had(run.api, whose, told)}
         evidence.record_undo(run.run_dir, fault=FAULT, action=ROLL_BACK, args=args)
         note_injected(run, target, told, streams=streams)
         acts.set_variables(run.api, **whose, variables=told)
@@ -109,6 +109,22 @@ def _whose(run: ActiveRun) -> dict[str, str]:
     }
     deployment = run.api.shape.engines.deployment
     return {"deployment": deployment, "namespace": run.namespace, "container": container}
+
+
+def _had(api: Api, whose: Mapping[str, str], names: Iterable[str]) -> dict[str, str | None]:
+    """What variables of these names are now, which undo puts back; None is one that is not there.
+
+    Raises:
+        ClusterError: one comes from elsewhere: whoever sets it loses from where.
+    """
+    there = reads.variables(api, **whose)
+    elsewhere = [name for name in names if name in there and there[name] is None]
+    if elsewhere:
+        raise ClusterError(
+            f"{', '.join(elsewhere)} of {whose['namespace']}/{whose['deployment']} comes by valueFrom, which "
+            "undo could not put back: write its value there instead"
+        )
+    return {name: there.get(name) for name in names}
 
 
 def _seen(run: ActiveRun, injected: states.Record) -> dict[str, Any]:

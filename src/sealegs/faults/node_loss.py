@@ -2,8 +2,10 @@
 
 A node of the cluster made here is a container of this machine, under the node's name; killing that is a power
 cut. With Kubernetes' defaults the control plane takes 40-55 s to notice: the node's lease has to grow old.
+Until then it says what the node told it last: what counts is what was told since the power came back.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sealegs import evidence
@@ -18,6 +20,7 @@ from sealegs.waiting import wait_until
 FAULT = "node_loss"
 BACK_LIMIT_S = 45.0
 LOOK_EVERY_S = 0.2
+MACHINE = "{{.State.Running}} {{.State.StartedAt}}"
 
 
 def inject(*, streams_min: int = 3, node: str = "") -> dict[str, Any]:
@@ -74,8 +77,8 @@ def undo_one(api: Api, undo: evidence.Undo) -> str:
     name = args["node"]
     _docker("start", name)
     wait_until(
-        lambda: reads.node(api, name),
-        ready=lambda node: node.ready and node.gpus,
+        lambda: _state(api, name),
+        ready=_is_back,
         limit_s=BACK_LIMIT_S,
         every_s=LOOK_EVERY_S,
         what=f"node {name} to be ready, with its GPUs",
@@ -99,9 +102,7 @@ def gone(*, limit_s: float = 60.0) -> str:
         FAULT,
         look=_seen,
         # Without a word since, it was lost for too short a time to be seen, and the last is of a ready node.
-        ready=lambda seen: (
-            seen["recorded_ready"] is not False and seen["ready"] and seen["gpus"] and seen["running"]
-        ),
+        ready=lambda seen: seen["recorded_ready"] is not False and _is_back(seen),
         limit_s=float(limit_s),
         what=lambda target: f"node {target['node']} ready again, with its GPUs",
     )
@@ -131,18 +132,37 @@ def note_injected(run: ActiveRun, target: states.Record, *, streams: int) -> Non
 
 
 def _seen(run: ActiveRun, struck: states.Record) -> dict[str, Any]:
-    """The recorder's last word about the node since then, the API server's now, and its machine's state."""
+    """The recorder's last word about the node since then, and how it is now."""
     name = struck["target"]["node"]
     records = states.timeline(run, since_s=struck["t_s"])
     words = [one for one in records if one["kind"] == "node" and one["name"] == name]
-    node = reads.node(run.api, name)
     return {
         "source": "recorder, a fresh read and Docker",
         "recorded_ready": words[-1]["ready"] if words else None,
+        **_state(run.api, name),
+    }
+
+
+def _state(api: Api, name: str) -> dict[str, Any]:
+    """What the API server says of a node, whether it was told so since the machine's start, and if it is on.
+
+    A kubelet that starts tells it at once, in one patch: ready, GPUs and the time, by this machine's clock.
+    Until the device plug-in is back that is no GPU (Kubernetes 1.37: ``kubelet_node_status.go``,
+    ``devicemanager/manager.go``). Its lease says only that it runs, and its boot id is this machine's.
+    """
+    running, started_at = _docker("inspect", "--format", MACHINE, name).split()
+    node, told_at = reads.told_node(api, name)
+    return {
         "ready": node.ready,
         "gpus": node.gpus,
-        "running": _docker("inspect", "--format", "{{.State.Running}}", name) == "true",
+        "told_since_start": told_at is not None and told_at >= datetime.fromisoformat(started_at),
+        "running": running == "true",
     }
+
+
+def _is_back(seen: states.Record) -> bool:
+    """Whether a node is on and, by what it told since it was powered on, ready with its GPUs."""
+    return bool(seen["ready"] and seen["gpus"] and seen["told_since_start"] and seen["running"])
 
 
 def _docker(*words: str) -> str:

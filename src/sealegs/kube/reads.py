@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from http import HTTPStatus
 
 from sealegs.errors import ClusterError
@@ -27,7 +28,18 @@ def nodes(api: Api) -> list[Node]:
 
 def node(api: Api, name: str) -> Node:
     """One node."""
-    return parse_node(api.call("GET", f"/api/v1/nodes/{name}").body, api.shape)
+    return told_node(api, name)[0]
+
+
+def told_node(api: Api, name: str) -> tuple[Node, datetime | None]:
+    """One node, and when its kubelet told all this of it: its clock, whole seconds; None if it never did.
+
+    What makes a node not ready in the end, the silence of its kubelet, leaves that time as it is.
+    """
+    item = api.call("GET", f"/api/v1/nodes/{name}").body
+    conditions = item["status"].get("conditions") or []
+    told_at = next((one.get("lastHeartbeatTime") for one in conditions if one["type"] == "Ready"), None)
+    return parse_node(item, api.shape), datetime.fromisoformat(told_at) if told_at else None
 
 
 def pods(api: Api, *, namespace: str | None = None, node: str | None = None) -> list[Pod]:
@@ -91,14 +103,19 @@ def deployment(api: Api, name: str, *, namespace: str) -> Deployment:
     return parse_deployment(api.call("GET", path).body, api.shape)
 
 
-def variables(api: Api, *, deployment: str, namespace: str, container: str) -> dict[str, str]:
-    """The variables of a deployment's container that stand there. ClusterError when it has none such."""
+def variables(api: Api, *, deployment: str, namespace: str, container: str) -> dict[str, str | None]:
+    """The variables of a deployment's container; None is the value of one that comes from elsewhere.
+
+    Raises:
+        ClusterError: there is no such deployment, or it has no such container.
+    """
     path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{deployment}"
     containers = api.call("GET", path).body["spec"]["template"]["spec"]["containers"]
     found = next((one for one in containers if one["name"] == container), None)
     if found is None:
         raise ClusterError(f"deployment {namespace}/{deployment} has no container {container}")
-    return {one["name"]: one["value"] for one in found.get("env", []) if "value" in one}
+    # The API server leaves out a value that is empty.
+    return {one["name"]: None if "valueFrom" in one else one.get("value", "") for one in found.get("env", [])}
 
 
 def pods_of(api: Api, deployment: str, *, namespace: str) -> list[Pod]:
