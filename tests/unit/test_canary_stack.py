@@ -42,8 +42,16 @@ def subsets() -> dict[str, Any]:
     return {one["name"]: one for one in built(OVERLAY)[RULE]["spec"]["subsets"]}
 
 
+def test_a_canary_makes_room_for_stable_engines() -> None:
+    """Without the priority that stable ones have: the scheduler may end it where one of them fits nowhere else."""
+    stable, new = (built(OVERLAY)[one]["spec"]["template"]["spec"] for one in (STABLE, CANARY))
+
+    assert stable["priorityClassName"] == "llm-serving"
+    assert "priorityClassName" not in new
+
+
 def test_the_canary_is_the_stable_engine_but_for_its_version() -> None:
-    """Two pods of the same template: what differs is a name, a label, and what selects by it."""
+    """Two pods of the same containers: what differs is a name, a label, what selects by it, and the priority."""
     stable, new = (built(OVERLAY)[one] for one in (STABLE, CANARY))
     assert (stable["spec"]["replicas"], new["spec"]["replicas"]) == (3, 2)
     assert new["spec"]["template"]["spec"]["containers"] == stable["spec"]["template"]["spec"]["containers"]
