@@ -43,7 +43,7 @@ def subsets() -> dict[str, Any]:
 
 
 def test_a_canary_makes_room_for_stable_engines() -> None:
-    """Without the priority that stable ones have: the scheduler may end it where one of them fits nowhere else."""
+    """It lacks their priority: the scheduler may end it where one of them fits nowhere else."""
     stable, new = (built(OVERLAY)[one]["spec"]["template"]["spec"] for one in (STABLE, CANARY))
 
     assert stable["priorityClassName"] == "llm-serving"
@@ -51,7 +51,7 @@ def test_a_canary_makes_room_for_stable_engines() -> None:
 
 
 def test_the_canary_is_the_stable_engine_but_for_its_version() -> None:
-    """Two pods of the same containers: what differs is a name, a label, what selects by it, and the priority."""
+    """Two pods of the same containers: what differs is a name, a label, what selects by it, a priority."""
     stable, new = (built(OVERLAY)[one] for one in (STABLE, CANARY))
     assert (stable["spec"]["replicas"], new["spec"]["replicas"]) == (3, 2)
     assert new["spec"]["template"]["spec"]["containers"] == stable["spec"]["template"]["spec"]["containers"]
