@@ -129,6 +129,8 @@ def test_of_an_invalid_run_nothing_follows(case: str) -> None:
             with_traffic(profiles={"chat": 0.4, "code": 0.6}),
             "another profile: chat 100% in A, chat 40% and code 60% in B",
         ),
+        (with_traffic(whole=("chat",)), "another asked for whole: none in A, chat in B"),
+        (with_traffic(model_types={"gpt4": 1.0}), "another models: default in A, gpt4 1 in B"),
         (with_traffic(rate_rps=9.0), "another rate: 8.5/s poisson in A, 9/s poisson in B"),
         (with_run(commit="f" * 40), "another commit: 0123456789ab in A, ffffffffffff in B"),
         (

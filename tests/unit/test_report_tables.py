@@ -14,7 +14,7 @@ from sealegs.report.losses import causes
 from sealegs.report.numbers import changes, percentiles
 from sealegs.report.page import draw
 from sealegs.report.reading import Reading, read
-from sealegs.report.rows import objectives
+from sealegs.report.rows import objectives, phases
 
 NEW = ("percentiles", "losses", "budget")
 BUDGET = {
@@ -117,6 +117,15 @@ def test_a_share_that_fell_is_worse(reading: Reading) -> None:
     assert re.fullmatch(r"\N{MINUS SIGN}\d\.\d\d pp", whole.fault_differs.value)
     assert whole.fault_differs.bounds.endswith(": worse")
     assert whole.recovery_differs.bounds.endswith(": none shown")
+
+
+def test_who_hung_up_as_planned_did_not_fail(reading: Reading) -> None:
+    """A phase's failures are the outcomes that the verdict counts as bad."""
+    verdict = json.loads(json.dumps(reading.verdict))
+    verdict["phases"][0]["outcomes"] = {"ok": 3, "cancelled": 12, "http_5xx": 2}
+
+    first, *_ = phases(dataclasses.replace(reading, verdict=verdict))
+    assert first.failed == "http_5xx 2"
 
 
 def test_without_two_phases_nothing_differs(reading: Reading) -> None:
