@@ -7,7 +7,8 @@ from typing import Any
 from sealegs.errors import MissingError
 from sealegs.kube import reads
 from sealegs.kube.api import Api
-from sealegs.kube.objects import SIDECAR, parse_pdb, parse_pod
+from sealegs.kube.objects import SIDECAR, parse_pod
+from sealegs.rollout import selects
 from sealegs.stack_shape import selected
 from sealegs.timeline import Timeline
 
@@ -64,10 +65,18 @@ def _no_gpus(api: Api) -> Iterator[str]:
 
 
 def _no_budgets(api: Api) -> Iterator[str]:
-    """A disruption budget stands for each part of the stack."""
+    """A disruption budget stands for each part of the stack: it selects pods of it."""
     shape = api.shape
-    path = f"/apis/policy/v1/namespaces/{shape.namespace}/poddisruptionbudgets"
-    covered = {parse_pdb(item, shape).app for item in api.call("GET", path).body["items"]}
+    here = f"namespaces/{shape.namespace}"
+    budgets = api.call("GET", f"/apis/policy/v1/{here}/poddisruptionbudgets").body["items"]
+    pods = api.call("GET", f"/api/v1/{here}/pods").body["items"]
+    covered = {
+        parse_pod(pod, shape).app
+        for pod in pods
+        for budget in budgets
+        # The pods' own labels: the stack's file need not name all of them.
+        if selects(budget["spec"].get("selector"), pod["metadata"].get("labels", {}))
+    }
     for app, part in shape.parts.items():
         if app not in covered:
             yield f"no PodDisruptionBudget selects {selected(part.labels)} in {shape.namespace}; create one"

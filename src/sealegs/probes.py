@@ -27,7 +27,7 @@ class EngineLoad:
 def stack_is_ready() -> bool:
     """Whether every deployment of the stack has all the replicas that it wants, ready and up to date."""
     with active_run() as run:
-        return _complete(reads.deployments(run.api, namespace=run.namespace))
+        return _complete(_parts(run.api, namespace=run.namespace, limit_s=TIMEOUTS.api_answer_s))
 
 
 def hold(*, s_min: float, s_max: float) -> dict[str, Any]:
@@ -71,9 +71,15 @@ def streams_in_flight(api: Api, engines: Iterable[Pod]) -> dict[str, int | None]
 def _deployments(api: Api, *, namespace: str, limit_s: float) -> list[Deployment]:
     """Deployments of the stack; none when the API server does not say."""
     try:
-        return reads.deployments(api, namespace=namespace, limit_s=min(limit_s, TIMEOUTS.api_answer_s))
+        return _parts(api, namespace=namespace, limit_s=min(limit_s, TIMEOUTS.api_answer_s))
     except ClusterError:
         return []
+
+
+def _parts(api: Api, *, namespace: str, limit_s: float) -> list[Deployment]:
+    """Deployments of the stack's parts: what else stands in the namespace may be as it likes."""
+    found = reads.deployments(api, namespace=namespace, limit_s=limit_s)
+    return [one for one in found if one.app in api.shape.parts]
 
 
 def _complete(found: Iterable[Deployment]) -> bool:

@@ -13,9 +13,45 @@ def app_of(item: Mapping[str, Any], shape: StackShape) -> str:
     metadata = item["metadata"]
     if item["kind"] == "Deployment":
         return shape.app_of_deployment(metadata["name"])
-    budget = item["kind"] == "PodDisruptionBudget"
-    labels = item["spec"]["selector"].get("matchLabels", {}) if budget else metadata.get("labels", {})
-    return shape.app_of(metadata.get("namespace", shape.namespace), labels)
+    if item["kind"] == "PodDisruptionBudget":
+        return app_of_budget(item, shape)
+    return shape.app_of(metadata.get("namespace", shape.namespace), metadata.get("labels", {}))
+
+
+def app_of_budget(item: Mapping[str, Any], shape: StackShape) -> str:
+    """The part of the stack that a disruption budget counts the pods of; of none, the ``app`` it selects.
+
+    One that counts several parts together is no single part's: its numbers say nothing of either.
+    """
+    home, selector = item["metadata"].get("namespace", shape.namespace), item["spec"].get("selector")
+    taken = [app for app, part in shape.parts.items() if selects(selector, part.labels)]
+    if taken and home == shape.namespace:
+        return taken[0] if len(taken) == 1 else ""
+    # A selector that demands more than the part's labels takes some of its pods.
+    return shape.app_of(home, (selector or {}).get("matchLabels") or {})
+
+
+def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bool:
+    """Whether a selector of Kubernetes' takes what has these labels. An empty one takes all, None nothing.
+
+    Its labels and its expressions all have to hold: `LabelSelector` in the reference of Kubernetes' API.
+    """
+    if selector is None:
+        return False
+    wanted, expressions = selector.get("matchLabels") or {}, selector.get("matchExpressions") or []
+    return wanted.items() <= labels.items() and all(_holds(one, labels) for one in expressions)
+
+
+def _holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Whether one expression of a selector holds of labels."""
+    key, values = expression["key"], expression.get("values") or []
+    answers = {
+        "In": labels.get(key) in values,
+        "NotIn": labels.get(key) not in values,
+        "Exists": key in labels,
+        "DoesNotExist": key not in labels,
+    }
+    return answers[expression["operator"]]
 
 
 def absent(objects: Sequence[Mapping[str, Any]], shape: StackShape) -> Iterator[str]:

@@ -11,6 +11,7 @@ from threading import Thread
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import yaml
 from tests.unit.api_server import kubeconfig
 
 from sealegs.errors import ClusterError
@@ -85,6 +86,7 @@ class Container:
 def serve(tmp_path: Path) -> Iterator[Callable[[Play], Api]]:
     """Have a play be given to whoever comes next."""
     listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(LIMIT_S)  # else a test in which nobody comes would not end
     threads: list[Thread] = []
 
     def begin(play: Play) -> Api:
@@ -101,6 +103,13 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Play], Api]]:
     for thread in threads:
         thread.join()
     listener.close()
+
+
+def greet(container: Container) -> None:
+    """A program that says hello."""
+    container.let_in()
+    container.say(1, b"hello")
+    container.end(status="Success")
 
 
 def cat(api: Api) -> AbstractContextManager[kube_exec.Session]:
@@ -178,6 +187,52 @@ def test_a_pod_that_is_not_there_is_an_error(serve: Callable[[Play], Api]) -> No
 
     with pytest.raises(ClusterError, match=r"no program can be run in pod some/pod: .*404"), cat(serve(play)):
         pass
+
+
+def test_this_machine_is_reached_without_a_proxy(
+    serve: Callable[[Play], Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any other request to it, whatever the environment says of proxies."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "example.com")
+
+    assert kube_exec.output(serve(greet), ENGINE, ["cat"], limit_s=LIMIT_S) == "hello"
+
+
+def test_the_proxy_of_the_kubeconfig_is_asked(
+    serve: Callable[[Play], Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As any other request has it, whatever the environment says."""
+    tunnels: list[str] = []
+
+    def play(proxy: Container) -> None:
+        tunnels.append(proxy.head.decode().split("\r\n", maxsplit=1)[0])
+        proxy.peer.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        greet(Container(proxy.peer))
+
+    port = urlsplit(serve(play).client.configuration.host).port
+    path = kubeconfig(tmp_path, 1)
+    document = yaml.safe_load(path.read_text())
+    there = {"server": "http://api.invalid:6443", "proxy-url": f"http://127.0.0.1:{port}"}
+    document["clusters"][0]["cluster"] = there
+    path.write_text(yaml.safe_dump(document))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    # Half a name, which the websocket client takes for an exception and the client's other requests do not.
+    monkeypatch.setenv("no_proxy", ".nvalid")
+    api = connect(path, context="test")
+
+    assert kube_exec.output(api, ENGINE, ["cat"], limit_s=LIMIT_S) == "hello"
+    assert tunnels == ["CONNECT api.invalid:6443 HTTP/1.1"]
+
+
+def test_a_proxy_that_is_asked_in_tls_is_refused_in_words(tmp_path: Path) -> None:
+    """The websocket client has no words for it: what to do instead is said, and no credentials are."""
+    api = connect(kubeconfig(tmp_path, 1), context="test")
+    settings = api.client.configuration
+    settings.host, settings.proxy = "http://api.invalid:6443", "https://me:secret@proxy.invalid"
+
+    with pytest.raises(ClusterError, match=r"through https://proxy\.invalid: name a proxy of http, socks4"):
+        kube_exec.output(api, ENGINE, ["cat"], limit_s=LIMIT_S)
 
 
 def test_a_short_program_is_heard_to_its_end(serve: Callable[[Play], Api]) -> None:

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from tests.unit import api_objects
 
-from sealegs.kube.objects import parse_pod
+from sealegs.kube.objects import parse_pdb, parse_pod
+from sealegs.stack_shape import API, ENGINES, Door, Engines, StackShape
+
+# A stack whose parts are named by two labels each, of which they share one.
+NAME, PART = "app.kubernetes.io/name", "app.kubernetes.io/component"
+TWICE = StackShape(
+    namespace=api_objects.NAMESPACE,
+    engines=Engines(deployment="e", labels={NAME: "chat", PART: "engine"}),
+    api=Door(deployment="d", labels={NAME: "chat", PART: "door"}),
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +56,29 @@ def test_a_gateways_own_container_counts() -> None:
     pod = parse_pod(item)
 
     assert (pod.restarts, pod.killed, pod.started) == (7, "OOMKilled", True)
+
+
+@pytest.mark.parametrize(
+    ("selector", "app"),
+    [
+        ({"matchLabels": {NAME: "chat", PART: "engine"}}, ENGINES),
+        # Less than the part's labels selects its pods all the same.
+        ({"matchLabels": {PART: "engine"}}, ENGINES),
+        ({"matchExpressions": [{"key": PART, "operator": "In", "values": ["door", "hall"]}]}, API),
+        ({"matchExpressions": [{"key": PART, "operator": "NotIn", "values": ["door"]}]}, ENGINES),
+        # More than they say may select some of its pods.
+        ({"matchLabels": {NAME: "chat", PART: "engine", "version": "v2"}}, ENGINES),
+        # What counts the pods of several parts together is no single part's budget.
+        ({"matchLabels": {NAME: "chat"}}, ""),
+        ({}, ""),
+        ({"matchLabels": {NAME: "chat"}, "matchExpressions": [{"key": "gone", "operator": "Exists"}]}, ""),
+        ({"matchLabels": {"app": "redis"}}, "redis"),
+        (None, ""),
+    ],
+)
+def test_a_budget_is_of_the_part_whose_pods_it_selects(selector: dict[str, Any] | None, app: str) -> None:
+    """As Kubernetes asks: what the selector demands is among the pods' labels, not the other way round."""
+    item = api_objects.pdb("any", healthy=3, allowed=1)
+    item["spec"]["selector"] = selector
+
+    assert parse_pdb(item, TWICE).app == app

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.unit import api_objects, api_server
 from tests.unit.api_server import NODES, PDBS, PODS, Cluster
 
@@ -142,6 +143,30 @@ def test_a_budget_of_one_part_is_not_one_of_the_other(tmp_path: Path) -> None:
     assert (
         said == "missing: budgets (no PodDisruptionBudget selects app=llm-api in llm-production; create one)"
     )
+
+
+@pytest.mark.parametrize(
+    ("expressions", "lacks"),
+    [([], ""), ([{"key": "app", "operator": "NotIn", "values": ["llm-api"]}], "app=llm-api")],
+)
+def test_a_budget_stands_for_the_pods_that_it_selects(
+    tmp_path: Path, expressions: list[Json], lacks: str
+) -> None:
+    """By a label that pods of several parts have, which the stack's file does not name; expressions count."""
+    cluster = whole()
+    for app, name in (("llm-inference", "engine-a"), ("llm-api", "door-a")):
+        pod = api_objects.pod(name, app=app)
+        pod["metadata"]["labels"]["part-of"] = "stack"
+        cluster.put(PODS, pod)
+        cluster.delete(PDBS, app)
+    shared = api_objects.pdb("shared", healthy=3, allowed=1)
+    shared["spec"]["selector"] = {"matchLabels": {"part-of": "stack"}, "matchExpressions": expressions}
+    cluster.put(PDBS, shared)
+
+    said, _ = missing(tmp_path, cluster, "budgets")
+
+    lacking = f"missing: budgets (no PodDisruptionBudget selects {lacks} in llm-production; create one)"
+    assert said == (lacking if lacks else "")
 
 
 def test_an_api_that_does_not_serve_is_missing(tmp_path: Path) -> None:

@@ -36,6 +36,9 @@ def test_the_stack_is_ready_when_every_deployment_is(cluster: Cluster) -> None:
     assert not probes.stack_is_ready()
     cluster.put(DEPLOYMENTS, api_objects.deployment("llm-inference", wanted=3, ready=3))
     assert probes.stack_is_ready()
+    # Not of the stack, though beside it.
+    cluster.put(DEPLOYMENTS, api_objects.deployment("redis", wanted=1, ready=0))
+    assert probes.stack_is_ready()
 
 
 def test_no_stack_is_not_a_ready_one(cluster: Cluster) -> None:

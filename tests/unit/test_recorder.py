@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit import api_objects
-from tests.unit.api_server import NODES, PODS, SLICES, Cluster
+from tests.unit.api_server import DEPLOYMENTS, NODES, PDBS, PODS, SLICES, Cluster
 from tests.unit.recording import in_a_hurry, recording, small_cluster
 
 from sealegs.waiting import wait_until
@@ -110,6 +110,17 @@ def test_a_service_is_all_of_its_slices(tmp_path: Path, cluster: Cluster) -> Non
     }
 
 
+def test_a_pod_with_two_addresses_is_one(tmp_path: Path, cluster: Cluster) -> None:
+    """On a dual-stack cluster a slice of each address family names it; behind the service it stands once."""
+    for family in ("IPv4", "IPv6"):
+        both = api_objects.endpoint_slice(family, ready=["engine-a"], terminating=["engine-c"])
+        cluster.put(SLICES, both)
+    with recording(tmp_path, cluster) as seen:
+        noted = seen.timeline("endpoints")
+
+    assert [(one["ready"], one["terminating"]) for one in noted] == [(["engine-a"], ["engine-c"])]
+
+
 def test_what_steers_the_stack_is_seen(tmp_path: Path, cluster: Cluster) -> None:
     """Pods of the mesh are noted as the stack's are; services of one name in two namespaces stay two."""
     cluster.put(MESH_PODS, api_objects.pod("istiod-a", app="istiod", namespace="istio-system"))
@@ -168,6 +179,20 @@ def test_a_sample_has_what_verdicts_read(tmp_path: Path, cluster: Cluster) -> No
         "load_in_flight": 7,
         "load_sent": 42,
     }
+
+
+def test_what_is_no_part_of_the_stack_is_not_counted(tmp_path: Path, cluster: Cluster) -> None:
+    """Another deployment in its namespace is neither wanted nor missed, and its budget is not the stack's."""
+    for name, wanted in (("redis", 1), ("resting", 0)):
+        cluster.put(DEPLOYMENTS, api_objects.deployment(name, wanted=wanted, ready=wanted))
+    cluster.put(PDBS, api_objects.pdb("redis", healthy=1, allowed=0))
+    with recording(tmp_path, cluster) as seen:
+        sample = seen.sampled(lambda sample: sample["desired"])
+        budgets = seen.timeline("pdb")
+
+    for counted in ("desired", "ready", "pending"):
+        assert sample[counted].keys() == {"llm-inference", "llm-api"}
+    assert [one["name"] for one in budgets] == ["llm-inference"]
 
 
 def test_a_pod_that_is_told_to_stop_is_not_ready(tmp_path: Path, cluster: Cluster) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from sealegs import rollout
+from sealegs.stack_shape import API, REFERENCE
 
 
 def deployment(*, wanted: int = 3, ready: int = 3, updated: int = 3, replicas: int = 3, seen: int = 2) -> Any:  # noqa: ANN401  JSON
@@ -108,3 +109,32 @@ def test_the_sidecar_is_native_when_it_is_an_init_container() -> None:
     classic["spec"]["containers"] = [{"name": "istio-proxy"}]
 
     assert [rollout.sidecar_mode([one]) for one in (native, classic, pod())] == ["native", "classic", "none"]
+
+
+@pytest.mark.parametrize(
+    ("selector", "taken"),
+    [
+        ({}, True),
+        (None, False),
+        ({"matchLabels": {"app": "x"}}, True),
+        ({"matchLabels": {"app": "x", "tier": "gold"}}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "In", "values": ["x", "y"]}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "NotIn", "values": ["x"]}]}, False),
+        ({"matchExpressions": [{"key": "tier", "operator": "NotIn", "values": ["gold"]}]}, True),
+        ({"matchExpressions": [{"key": "tier", "operator": "In", "values": ["gold"]}]}, False),
+        ({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, True),
+        ({"matchExpressions": [{"key": "app", "operator": "DoesNotExist"}]}, False),
+        ({"matchLabels": {"app": "x"}, "matchExpressions": [{"key": "tier", "operator": "Exists"}]}, False),
+    ],
+)
+def test_a_selector_takes_what_meets_all_that_it_demands(selector: Any, *, taken: bool) -> None:  # noqa: ANN401  JSON
+    """Its labels and each of its expressions; an empty one takes everything, none at all nothing."""
+    assert rollout.selects(selector, {"app": "x", "zone": "a"}) == taken
+
+
+def test_a_budget_counts_for_the_part_that_it_selects() -> None:
+    """A stack without a label of its own is looked through by its parts: their budgets are among them."""
+    one = budget()
+    one["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "In", "values": ["llm-api"]}]}
+
+    assert rollout.app_of(one, REFERENCE) == API

@@ -16,6 +16,7 @@ from tests.unit.changes import (
     without_records,
 )
 
+from sealegs.judgement.facts import Facts
 from sealegs.judgement.verdict import decide
 from sealegs.scenario.claim import Objective
 
@@ -31,6 +32,12 @@ def pod_of(name: str, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any f
         "event": "modified",
         "reason": None,
     } | changes
+
+
+def fallen(facts: Facts, name: str, **changes: Any) -> Facts:  # noqa: ANN401 - any field of a record
+    """The facts with a pod that was ready and, before the fault, no longer is."""
+    there = with_record(facts, t_s=10.0, **pod_of(name, app=changes["app"], event="added"))
+    return with_record(there, t_s=70.0, **pod_of(name, ready=False, **changes))
 
 
 INVALIDATING: dict[str, tuple[Change, str]] = {
@@ -115,6 +122,10 @@ INVALIDATING: dict[str, tuple[Change, str]] = {
         lambda f: with_record(f, t_s=70.0, **pod_of(PODS[0], ready=False)),
         "no-foreign-events",
     ),
+    "istiod-fell-before-the-fault": (
+        lambda f: fallen(f, "istiod-a", app="istiod"),
+        "no-foreign-events",
+    ),
     "pod-deleted-before-the-fault": (
         lambda f: with_record(f, t_s=70.0, **pod_of(PODS[0], event="deleted")),
         "no-foreign-events",
@@ -139,13 +150,14 @@ NOT_FOREIGN: dict[str, Change] = {
         uid=pod_of(PODS[0])["uid"],
         status=201,
     ),
+    "job-that-completed": lambda f: fallen(f, "warm-up-a", app="warm-up", phase="Succeeded"),
     "fell-under-the-fault": lambda f: with_record(f, t_s=99.0, **pod_of(PODS[0], ready=False)),
 }
 
 
 @pytest.mark.parametrize("case", NOT_FOREIGN)
 def test_what_the_fault_did_is_not_foreign(case: str) -> None:
-    """Nor is what happened outside the measured time, or what a pod did by itself under the fault."""
+    """Nor is what came outside the measured time, what a pod did itself under the fault, or a Job's end."""
     assert check(decide(NOT_FOREIGN[case](made_facts("pass"))), "no-foreign-events")
 
 

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import websocket
 from kubernetes import client
+from kubernetes.client.rest import should_bypass_proxies
 
 from sealegs.errors import ClusterError
 from sealegs.kube.api import Api
@@ -24,6 +26,10 @@ STDIN, STDOUT, STDERR, STATUS = b"\x00", 1, 2, 3
 PIECE_BYTES = 32_768
 GOODBYE_LIMIT_S = 1.0
 BROKEN = (websocket.WebSocketException, OSError)
+# A name that nobody has (RFC 2606).
+NOBODY = "nobody.invalid"
+# What the websocket client speaks to, and the port of each where none is named.
+PROXY_PORTS = {"http": 80, "socks4": 1_080, "socks4a": 1_080, "socks5": 1_080, "socks5h": 1_080}
 
 
 @dataclass
@@ -102,6 +108,7 @@ def running(api: Api, *, namespace: str, pod: str, container: str, argv: Sequenc
             subprotocols=[PROTOCOL],
             header=[f"authorization: {known['authorization']}"] if "authorization" in known else [],
             sslopt=_tls(api.client.configuration),
+            **_proxy(api.client.configuration),
         )
     except BROKEN as refused:
         raise ClusterError(
@@ -141,3 +148,27 @@ def _tls(settings: client.Configuration) -> dict[str, Any]:
         "server_hostname": settings.tls_server_name,
     }
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _proxy(settings: client.Configuration) -> dict[str, Any]:
+    """The proxy that the client's other requests go through, or that there is none, for the websocket.
+
+    Told nothing of either, it would ask the environment, which has been asked already.
+
+    Raises:
+        ClusterError: it is a proxy that the websocket client does not speak to.
+    """
+    if not settings.proxy or should_bypass_proxies(settings.host, settings.no_proxy or ""):
+        return {"http_proxy_host": NOBODY, "http_no_proxy": ["*"]}
+    proxy = urlsplit(settings.proxy)
+    if proxy.scheme not in PROXY_PORTS:
+        raise ClusterError(
+            f"no program can be run in a pod through {proxy.scheme}://{proxy.hostname}: name a proxy of "
+            f"{', '.join(PROXY_PORTS)}, as proxy-url in the kubeconfig or in the environment"
+        )
+    return {
+        "http_proxy_host": proxy.hostname,
+        "http_proxy_port": proxy.port or PROXY_PORTS[proxy.scheme],
+        "proxy_type": proxy.scheme,
+        "http_no_proxy": [NOBODY],
+    }

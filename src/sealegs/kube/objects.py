@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sealegs.rollout import app_of_budget
 from sealegs.stack_shape import REFERENCE, StackShape
 
 SIDECAR = "istio-proxy"
@@ -67,7 +68,7 @@ class Pod:
 
 @dataclass(frozen=True, kw_only=True)
 class Pdb:
-    """A disruption budget and what its controller last counted."""
+    """A disruption budget and what its controller last counted. `app` is the part whose pods those are."""
 
     name: str
     app: str
@@ -164,10 +165,9 @@ def parse_pod(item: Json, shape: StackShape = REFERENCE) -> Pod:
 def parse_pdb(item: Json, shape: StackShape = REFERENCE) -> Pdb:
     """A disruption budget out of its JSON."""
     metadata, status = item["metadata"], item.get("status", {})
-    marks = item["spec"].get("selector", {}).get("matchLabels", {})
     return Pdb(
         name=metadata["name"],
-        app=shape.app_of(metadata.get("namespace", shape.namespace), marks),
+        app=app_of_budget(item, shape),
         current_healthy=status.get("currentHealthy", 0),
         desired_healthy=status.get("desiredHealthy", 0),
         disruptions_allowed=status.get("disruptionsAllowed", 0),

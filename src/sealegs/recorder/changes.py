@@ -72,8 +72,10 @@ class Changes:
         self._note("node", node.name, {"name": node.name, **state, "unschedulable": not node.schedulable})
 
     def pdb(self, change: str, item: Json) -> None:
-        """A disruption budget changed. One that is no more asks for nothing."""
+        """A part's disruption budget changed. One that is no more asks for nothing."""
         pdb = parse_pdb(item, self._shape)
+        if pdb.app not in self._shape.parts:
+            return
         there = int(change != "deleted")
         counts = {
             "current_healthy": there * pdb.current_healthy,
@@ -92,8 +94,9 @@ class Changes:
                 self._slices[item["metadata"]["uid"]] = namespace, one
             slices = [each for where, each in self._slices.values() if where == namespace]
         slices = [each for each in slices if each.service == one.service]
-        ready = sorted(name for each in slices for name in each.ready)
-        terminating = sorted(name for each in slices for name in each.terminating)
+        # On a dual-stack cluster a pod stands in a slice of each address family.
+        ready = sorted({name for each in slices for name in each.ready})
+        terminating = sorted({name for each in slices for name in each.terminating})
         state = {"name": one.service, "ready": ready, "terminating": terminating}
         self._note("endpoints", f"{namespace}/{one.service}", state)
 

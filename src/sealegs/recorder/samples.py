@@ -55,7 +55,7 @@ class Sampler:
         )
         loads = self._loads(pods, also=asked)
         try:
-            desired = _desired(asked.result(timeout=0))
+            desired = self._desired(asked.result(timeout=0))
         except (ClusterError, TimeoutError):
             return None
         status = self._load_status() or {}
@@ -88,13 +88,14 @@ class Sampler:
     def _scrape(self, pod: Pod) -> dict[str, float]:
         return reads.pod_metrics(self._api, pod, names=NAMES, of=OUTBOUND, limit_s=2 * ANSWER_LIMIT_S)
 
-
-def _desired(deployments: Iterable[Deployment]) -> dict[str, int]:
-    """How many pods of each app are wanted, of all its deployments together."""
-    wanted: dict[str, int] = {}
-    for one in deployments:
-        wanted[one.app] = wanted.get(one.app, 0) + one.wanted
-    return wanted
+    def _desired(self, deployments: Iterable[Deployment]) -> dict[str, int]:
+        """How many pods of each part of the stack are wanted, of all its deployments together."""
+        wanted: dict[str, int] = {}
+        for one in deployments:
+            # What else stands in the namespace is not known by its pods, and is nobody's claim.
+            if one.app in self._api.shape.parts:
+                wanted[one.app] = wanted.get(one.app, 0) + one.wanted
+        return wanted
 
 
 def _counted(desired: Mapping[str, int], apps: Iterable[str]) -> dict[str, int]:

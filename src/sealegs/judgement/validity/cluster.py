@@ -7,10 +7,13 @@ from itertools import pairwise
 from sealegs.judgement.facts import Facts, FaultStory, Record, mark_s
 from sealegs.judgement.validity.check import Check, none_of
 from sealegs.placement import not_apart
+from sealegs.stack_shape import ROLES
 
 SAMPLES_SHARE_MIN = 0.9
 # Five looks. A pod that is killed may be away for as little, and nobody would have seen it.
 GAP_S_MAX = 5.0
+# The stack, and what steers the mesh, by the label that Istio gives it. Others come and go, as a Job's pods.
+STANDING = ROLES | {"istiod"}
 
 
 def stack_ready(facts: Facts) -> Check:
@@ -80,9 +83,11 @@ def _lost_pods(facts: Facts, story: FaultStory | None) -> dict[str, float]:
 
 
 def _fallen_pods(facts: Facts) -> Iterator[tuple[str, float]]:
-    """In words, each time that a pod that was ready no longer was, and when."""
+    """In words, each time that a pod of those that stand was ready and no longer was, and when."""
     before: dict[str, Record] = {}
     for record in facts.of_kind("pod"):
+        if record.get("app") not in STANDING:
+            continue
         name = str(record["name"])
         was_ready = before.get(name, {}).get("ready")
         if was_ready and (record.get("event") == "deleted" or not record.get("ready")):
