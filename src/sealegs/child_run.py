@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sealegs import evidence
+from sealegs.heal import killed
 
 SEALEGS = (sys.executable, "-c", "from sealegs.cli import main; main()")
 
@@ -48,6 +49,17 @@ def in_a_process(root: Path, *, context: str | None, say: Say, prints: bool = Tr
     return start
 
 
+def heal_killed(root: Path, *, say: Say) -> None:
+    """Runs that were killed have been healed, as ``sealegs heal`` does it, which prints what it undid.
+
+    Once before the first of many runs: where a fault of last night is still on, none of them would begin.
+    What cannot be undone is told, and keeps no run from being tried.
+    """
+    if any(killed(root)):
+        say("a run was killed, or left its fault on: healing")
+        _called(["heal", "--root", str(root)], say=say, prints=True)
+
+
 def _called(words: Sequence[str], *, say: Say, prints: bool) -> tuple[int, str]:
     """A command of ours has ended: its process number, and the last line of what it told."""
     last: deque[str] = deque(maxlen=1)
@@ -63,7 +75,7 @@ def _called(words: Sequence[str], *, say: Say, prints: bool) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        process_group=0,  # Ctrl-C is ours to hear: two of them would end its undo
+        process_group=0,  # Ctrl-C is ours to hear, and we pass it on
     ) as child:
         assert child.stderr is not None  # noqa: S101  it was asked for
         try:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,7 @@ from sealegs.commands.traffic import traffic
 from sealegs.compare import comparison, side_of
 from sealegs.doors import present
 from sealegs.errors import ClusterError, ScenarioError
-from sealegs.evidence import RUNS
+from sealegs.evidence import RUNS, open_undos, read_json, run_dirs
 from sealegs.heal import heal as heal_runs
 from sealegs.judge import judge as judge_run
 from sealegs.judge import read_facts
@@ -33,6 +34,8 @@ from sealegs.scenario import load_scenario, root_of
 from sealegs.traffic.schedule import dropped_of
 
 EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+STDERR = 2
 EXIT_CODES = """\b
 Exit codes:
   0 PASS  1 FAIL  2 INCONCLUSIVE  3 INVALID
@@ -57,8 +60,10 @@ class Group(click.Group):
 
     def main(self, *args: object, **options: object) -> NoReturn:
         """Run the command line; ends the process."""
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, _interrupt)
+        for number in ENDING:
+            # What `nohup`, or a shell that starts it beside itself, has it not hear stays unheard.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _interrupt)
         try:
             code = super().main(*args, **options | {"standalone_mode": False})  # type: ignore[call-overload]
         except click.ClickException as error:
@@ -77,8 +82,20 @@ class Group(click.Group):
         sys.exit(code)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End what goes on, once: a terminal that goes sends SIGHUP twice, and the second must cut no undo."""
+    for number in ENDING:
+        signal.signal(number, _go_on)
     raise KeyboardInterrupt
+
+
+def _go_on(number: int, _frame: FrameType | None) -> None:
+    """Nothing ends a second time; who presses Ctrl-C again is told why."""
+    if number == signal.SIGINT:
+        told = f"sealegs: it is ending, and what it did is being undone; `kill -9 {os.getpid()}` would leave "
+        # Not by Python's own buffers: whoever is interrupted here may be writing to them.
+        with suppress(OSError):
+            os.write(STDERR, f"{told}that to `sealegs heal`\n".encode())
 
 
 @click.group(
@@ -113,8 +130,12 @@ def run(scenario: Path, context: str | None, outputs: Path | None, mutant: str |
     if mutant is not None:
         asked = planted(asked, mutant, root=root_of(asked.path))
     plan(asked)
-    verdict = execute(asked, clusters.connect(context), watch=partial(shown, out=sys.stderr))
-    _show(root_of(asked.path) / RUNS / verdict.run_id, verdict, outputs)
+    root = root_of(asked.path)
+    try:
+        verdict = execute(asked, clusters.connect(context), watch=partial(shown, out=sys.stderr))
+        _show(root / RUNS / verdict.run_id, verdict, outputs)
+    finally:
+        _tell_left(root)
     return verdict.exit_code
 
 
@@ -227,6 +248,13 @@ main.add_command(mutants)
 main.add_command(capacity)
 main.add_command(nightly)
 main.add_command(traffic)
+
+
+def _tell_left(root: Path) -> None:
+    """Say what undoes what a run of this process has left on its cluster, if it has left anything."""
+    for run_dir in run_dirs(root):
+        if open_undos(run_dir) and (read_json(run_dir / "run.json") or {}).get("pid") == os.getpid():
+            click.echo(f"sealegs: {run_dir}: its fault may still be on: `sealegs heal`", err=True)
 
 
 def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:

@@ -52,6 +52,10 @@ FAULTS = {
     network_cut.FAULT: network_cut.undo_one,
     load_pods.FAULT: load_pods.undo_one,
 }
+ELSEWHERE = (
+    "it has its cluster, so it goes on on another machine or in another container, or was killed less than a "
+    "minute ago: heal when it has ended, or in a minute"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class Healed:
         run_dir: its folder.
         undone: what was undone for it.
         left: why something of it is still not undone; None when nothing is.
-        verdict: how it was judged; None when too little is left to judge, as `problems` say.
+        verdict: how it was judged; None when too little is left to judge, as `problems` say, or it may go on.
         problems: what keeps it from being judged.
     """
 
@@ -73,19 +77,28 @@ class Healed:
     problems: tuple[str, ...] = ()
 
 
+def killed(root: Path) -> Iterator[Path]:
+    """Every run under ``root/reports/runs`` that goes on no more here and left work for `heal`."""
+    for run_dir in evidence.run_dirs(root):
+        run = evidence.read_json(run_dir / "run.json")
+        if run is None or identity.is_running(run):
+            continue
+        if evidence.open_undos(run_dir) or not (run_dir / "verdict.json").exists():
+            yield run_dir
+
+
 def heal(root: Path) -> Iterator[Healed]:
     """Undo and judge every run under ``root/reports/runs`` whose runner is gone before its verdict.
 
     Safe to repeat: a run that has been healed is not touched again, and one that has something left is tried
     again. None of them keeps another from being healed.
     """
-    for run_dir in evidence.run_dirs(root):
-        run = evidence.read_json(run_dir / "run.json")
-        if run is None or identity.is_running(run):
+    for run_dir in killed(root):
+        run = evidence.read_json(run_dir / "run.json") or {}
+        if not identity.is_here(run) and _has_its_cluster(run_dir):
+            yield Healed(run_dir=run_dir, undone=(), left=ELSEWHERE, verdict=None)
             continue
-        if not evidence.open_undos(run_dir) and (run_dir / "verdict.json").exists():
-            continue
-        undone, left = _leave_cluster(run_dir, same_boot=run["boot_id"] == identity.boot_id())
+        undone, left = _leave_cluster(run_dir, same_boot=run.get("boot_id") == identity.boot_id())
         tables.close_tables(run_dir)
         verdict: Verdict | None = None
         problems: tuple[str, ...] = ()
@@ -138,6 +151,16 @@ def _leave_cluster(run_dir: Path, *, same_boot: bool) -> tuple[tuple[str, ...], 
         # Where nothing is open, nothing is asked of a cluster that has gone: its Lease went with it.
         return tuple(undone), str(error) if evidence.open_undos(run_dir) else None
     return tuple(undone), None
+
+
+def _has_its_cluster(run_dir: Path) -> bool:
+    """Whether a run's Lease is valid: its process is not one that could be seen here, living or dead."""
+    try:
+        with open_run_of(run_dir) as active:
+            return lease.holder(active.api) == str(active.run["run_id"])
+    except ClusterError:
+        # What silences the API server may be the fault that is to be undone.
+        return False
 
 
 def _require_nobody_else(active: ActiveRun) -> None:

@@ -18,6 +18,7 @@ from sealegs.scenario import Scenario
 from sealegs.stack import StackFacts
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PID_NAMESPACE = Path("/proc/self/ns/pid")
 DEAD = frozenset("ZX")
 LIBRARIES = ("sealegs", "locust", "chaostoolkit", "chaostoolkit-lib", "chaostoolkit-kubernetes", "kubernetes")
 
@@ -43,6 +44,7 @@ def identify(
         "started_at": started.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "started_monotonic_ns": zero_ns,
         "boot_id": boot_id(),
+        "pid_namespace": pid_namespace(),
         "pid": os.getpid(),
         "pid_started": process_started(os.getpid()),
         **_commit(root),
@@ -80,6 +82,11 @@ def boot_id() -> str:
     return BOOT_ID.read_text().strip()
 
 
+def pid_namespace() -> str:
+    """Among which processes a process number is one: a container has its own."""
+    return str(PID_NAMESPACE.readlink())
+
+
 def process_started(pid: int) -> str | None:
     """When a process began, in the kernel's own count; None when none of that number lives.
 
@@ -93,9 +100,18 @@ def process_started(pid: int) -> str | None:
     return None if fields[0] in DEAD else fields[19]
 
 
+def is_here(document: Mapping[str, Any]) -> bool:
+    """Whether a run was begun on this start of this machine, among these processes: others cannot be seen.
+
+    A run that did not note its PID namespace, as older ones did not, is of this one.
+    """
+    namespace = document.get("pid_namespace")
+    return document.get("boot_id") == boot_id() and namespace in {None, pid_namespace()}
+
+
 def is_running(document: Mapping[str, Any]) -> bool:
-    """Whether the process that began a run still lives: a number may be used again, its start is not."""
-    if document.get("boot_id") != boot_id():
+    """Whether the process that began a run lives here: a number may be used again, its start is not."""
+    if not is_here(document):
         return False
     started = process_started(int(document["pid"]))
     return started is not None and started == document.get("pid_started")

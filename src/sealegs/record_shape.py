@@ -159,8 +159,9 @@ NODE: Mapping[str, Fits] = {"name": text, "zone": text, "gpus": number, "kubelet
 IDENTITY: Mapping[str, Fits] = {"run_id": text, "scenario": text, "started_monotonic_ns": moment}
 IDENTITY_KNOWN: Mapping[str, Fits] = {
     **dict.fromkeys(
-        ("started_at", "boot_id", "commit", "sidecar_mode", "namespace", "command", "door", "mutant"), text
+        ("started_at", "boot_id", "pid_namespace", "commit", "sidecar_mode", "namespace", "command"), text
     ),
+    **dict.fromkeys(("door", "mutant"), text),
     **dict.fromkeys(("versions", "images", "stack"), table),
     "cluster": cluster,
     "schema": whole,

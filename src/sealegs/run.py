@@ -227,6 +227,8 @@ class Run:
                 end()
             except (ClusterError, TimeoutError) as error:
                 self.note_error(str(error))
+            except KeyboardInterrupt:
+                self.note_error("interrupted")
             except Exception as error:  # noqa: BLE001  a mistake of ours must not keep the fault on
                 self.note_error(repr(error))
         for why in self.lost:

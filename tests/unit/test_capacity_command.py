@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.golden.make_run import make_run
 
 from sealegs import cli
 from sealegs import cluster as clusters
 from sealegs.cluster import Cluster
 from sealegs.commands import capacity as capacity_command
+from sealegs.evidence import RUNS, read_json, record_undo, write_json
 from sealegs.knee import Step, knee_of
 from sealegs.knee_search import Searched
 
@@ -43,17 +45,25 @@ HOLDS, BREAKS, BUSY = step(8), step(9, good=100), step(9, good=100, busy=True)
 
 
 @pytest.fixture
-def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealegs]:
+def healed() -> list[Path]:
+    """Folders whose killed runs were healed."""
+    return []
+
+
+@pytest.fixture
+def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healed: list[Path]) -> Iterator[Sealegs]:
     """The command, on a search that takes some steps; returns its exit code and what was searched for."""
     where = Cluster("test", tmp_path / "kubeconfig", "test", "http://127.0.0.1:1", owned=True)
     monkeypatch.setattr(clusters, "connect", lambda _: where)
+    # The scenario is the repository's own, and so would be the runs.
+    monkeypatch.setattr(capacity_command, "heal_killed", lambda root, **_: healed.append(root))
     before = signal.getsignal(signal.SIGTERM)
 
     def command(*steps: Step, words: tuple[str | Path, ...] = (DRAIN,)) -> tuple[int, dict[str, Any]]:
         asked: dict[str, Any] = {}
 
         def search(_scenario: object, _cluster: Cluster, **options: Any) -> Searched:  # noqa: ANN401
-            asked.update(options)
+            asked.update(options, healed=list(healed))
             options["now"]("under way")
             for one in steps:
                 options["tried"](one)
@@ -138,6 +148,27 @@ def test_a_terminal_sees_what_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "sealegs: 8 requests/s: holds\n" in out.getvalue()
     assert "\x1b[?25h" in out.getvalue()
+
+
+def test_no_knee_is_searched_over_the_fault_of_a_killed_run(
+    sealegs: Sealegs, healed: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Killed runs are healed first; where one could not be, nothing is sent: that knee would be all runs'."""
+    for name in ("experiments", "locustfiles"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "scenarios").mkdir()
+    path = tmp_path / "scenarios" / "drain.toml"
+    path.write_bytes(DRAIN.read_bytes())
+    run_dir = make_run(tmp_path / RUNS, case="killed")
+    document = read_json(run_dir / "run.json") or {}
+    write_json(run_dir / "run.json", document | {"cluster": {"context": "test"}})
+    assert sealegs(HOLDS, BREAKS, words=(path,))[1]["healed"] == [tmp_path]
+
+    record_undo(run_dir, fault="volcano", action="cool", args={})
+
+    assert sealegs(HOLDS, BREAKS, words=(path,)) == (5, {})
+    assert healed == [tmp_path, tmp_path]
+    assert f"{run_dir} ended, and its fault may still be on: `sealegs heal` first" in capsys.readouterr().err
 
 
 def test_a_search_begins_where_it_is_told(sealegs: Sealegs, tmp_path: Path) -> None:

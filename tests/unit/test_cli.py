@@ -1,5 +1,6 @@
 """The command line: what is asked of it, and the exit code that it answers with."""
 
+import os
 import re
 import signal
 from collections.abc import Callable, Iterator
@@ -9,9 +10,11 @@ import pytest
 from tests.golden.make_run import make_run
 
 from sealegs import cli
+from sealegs import cluster as clusters
 from sealegs.cluster import up
 from sealegs.errors import ClusterError
-from sealegs.evidence import RUNS, record_undo
+from sealegs.evidence import RUNS, read_json, record_undo, write_json
+from sealegs.judge import judge
 
 ROOT = Path(__file__).parents[2]
 GOOD = ROOT / "scenarios" / "gpu-node-drain.toml"
@@ -31,7 +34,7 @@ def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealegs
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in cli.ENDING}
 
     def command(*words: str | Path) -> int:
         with pytest.raises(SystemExit) as ended:
@@ -39,7 +42,8 @@ def sealegs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sealegs
         return ended.value.code if isinstance(ended.value.code, int) else 0
 
     yield command
-    signal.signal(signal.SIGTERM, before)
+    for number, what in before.items():
+        signal.signal(number, what)
 
 
 @pytest.mark.parametrize(
@@ -182,6 +186,23 @@ def test_errors_are_sentences(  # noqa: PLR0917  fixtures and cases
 
     assert sealegs("cluster", "status") == code
     assert capsys.readouterr().err.strip() == said
+
+
+def test_a_run_that_leaves_its_fault_on_says_what_undoes_it(
+    sealegs: Sealegs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its last line, after the verdict; runs of others are not this one's to tell."""
+    ours, other = (make_run(tmp_path / RUNS, case="invalid-baseline", seed=seed) for seed in (8, 9))
+    for run_dir, pid in ((ours, os.getpid()), (other, 1)):
+        document = read_json(run_dir / "run.json") or {}
+        write_json(run_dir / "run.json", document | {"pid": pid})
+        record_undo(run_dir, fault="node_drain", action="uncordon", args={})
+    monkeypatch.setattr(clusters, "connect", lambda _: None)
+    monkeypatch.setattr(cli, "root_of", lambda _: tmp_path)
+    monkeypatch.setattr(cli, "execute", lambda *_, **__: judge(ours))
+
+    assert sealegs("run", GOOD) == 3
+    assert capsys.readouterr().err == f"sealegs: {ours}: its fault may still be on: `sealegs heal`\n"
 
 
 def test_healing_nothing_says_so(

@@ -22,6 +22,7 @@ from sealegs.errors import ClusterError
 from sealegs.heal import FAULTS, heal, require_nothing_left
 from sealegs.kube import lease
 
+ANOTHER_BOOT = "00000000-0000-0000-0000-000000000000"
 DEAD = {"pid": 2**22 + 1, "pid_started": "1"}  # no process has a number beyond 2^22
 
 
@@ -169,6 +170,28 @@ def test_another_run_is_not_healed_into(stage: Stage) -> None:
     assert not stage.cordoned
 
 
+@pytest.mark.parametrize(
+    "begun", [{"boot_id": ANOTHER_BOOT}, {"pid_namespace": "pid:[1]"}], ids=["machine", "container"]
+)
+def test_a_run_that_goes_on_elsewhere_is_left_alone(stage: Stage, begun: dict[str, Any]) -> None:
+    """Where the folder is shared its process cannot be seen: while its Lease is valid nothing is touched."""
+    run_dir = stage.run(**begun)
+    stage.leave_open(run_dir)
+    stage.hold(run_dir.name)
+    before = {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()}
+
+    (healed,) = heal(stage.root)
+
+    assert healed.left is not None
+    assert "another machine or in another container, or was killed less than a minute ago" in healed.left
+    assert (healed.undone, healed.verdict) == ((), None)
+    assert stage.cordoned
+    assert stage.cluster.get(lease.LEASE) is not None
+    assert {path: path.read_bytes() for path in run_dir.rglob("*") if path.is_file()} == before
+    stage.hold(run_dir.name, since_s=lease.VALID_S + 1)
+    assert [one.undone for one in heal(stage.root)] == [("uncordoned worker-b",)]
+
+
 def test_what_cannot_be_undone_holds_up_nothing_else(stage: Stage) -> None:
     """It is named, with its file, and stays open; older undos are done, other runs healed, all are judged."""
     run_dir, other = stage.run(seed=9), stage.run(seed=8)
@@ -241,7 +264,7 @@ def test_a_folder_that_cannot_be_judged_holds_up_no_other(stage: Stage) -> None:
 
 def test_after_another_start_of_the_machine_no_time_is_made_up(stage: Stage) -> None:
     """The timeline's clock began anew: the undo is done, and no record with a wrong time is written."""
-    run_dir = stage.run(boot_id="00000000-0000-0000-0000-000000000000")
+    run_dir = stage.run(boot_id=ANOTHER_BOOT)
     stage.leave_open(run_dir)
     before = (run_dir / "timeline.jsonl").read_bytes()
 

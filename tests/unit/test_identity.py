@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sealegs import identity
+from sealegs import identity, record_shape
 
 WAITS = (sys.executable, "-S", "-c", "import sys; sys.stdin.read()")
 
@@ -57,6 +57,19 @@ def test_after_another_start_of_the_machine_nothing_runs() -> None:
     other_boot = "00000000-0000-0000-0000-000000000000"
 
     assert not identity.is_running(document(os.getpid()) | {"boot_id": other_boot})
+
+
+def test_a_process_of_another_container_cannot_be_seen() -> None:
+    """Its number is another's here; evidence of before, without its namespace, is taken for of here."""
+    here = document(os.getpid())
+
+    assert identity.is_here(here)
+    assert identity.is_here(here | {"pid_namespace": identity.pid_namespace()})
+    assert identity.is_running(here | {"pid_namespace": identity.pid_namespace()})
+    assert not identity.is_here(here | {"pid_namespace": "pid:[1]"})
+    assert not identity.is_running(here | {"pid_namespace": "pid:[1]"})
+    assert record_shape.fits({"pid_namespace": "pid:[1]"}, known=record_shape.IDENTITY_KNOWN)
+    assert not record_shape.fits({"pid_namespace": 1}, known=record_shape.IDENTITY_KNOWN)
 
 
 def test_a_dead_process_without_a_start_does_not_run(other: subprocess.Popen[bytes]) -> None:

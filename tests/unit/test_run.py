@@ -1,7 +1,7 @@
 """How a run begins and, above all, ends: whatever happens, its evidence is kept and the fault is undone."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -10,7 +10,7 @@ import pytest
 from tests.unit import api_objects, api_server
 from tests.unit.api_server import NODES
 
-from sealegs import evidence
+from sealegs import evidence, identity
 from sealegs.cluster import Cluster, docker
 from sealegs.errors import ClusterError
 from sealegs.judge import judge
@@ -262,16 +262,28 @@ def test_a_second_run_is_refused_before_it_has_a_folder(stage: Stage) -> None:
     assert len(list(evidence.run_dirs(stage.root))) == 1
 
 
-def test_an_interrupt_while_closing_leaves_what_heal_needs(stage: Stage) -> None:
-    """Who will not wait for the end gets out; the undo is on disk and the run's identity with it."""
+def test_an_interrupt_while_closing_keeps_no_fault_on(stage: Stage) -> None:
+    """What it met is cut short, as rollbacks may be; the rest is tried, and the run has its verdict."""
 
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    with suppress(KeyboardInterrupt), stage.run() as run:
+    with stage.run() as run:
         leave_open(run)
         run._parts.callback(interrupt)  # noqa: SLF001  as above
 
-    assert len(evidence.open_undos(stage.run_dir)) == 1
-    assert evidence.read_json(stage.run_dir / "run.json") is not None
+    assert [message for _, message in stage.errors] == [
+        "interrupted",
+        "left by the experiment: uncordoned worker-b",
+    ]
+    assert not stage.cordoned
     assert stage.cluster.get(lease.LEASE) is None
+    assert judge(stage.run_dir).verdict == "INVALID"
+
+
+def test_who_a_run_is_tells_among_which_processes(stage: Stage) -> None:
+    """The folder may be looked at from another container, where its number is somebody else's."""
+    with stage.run() as run:
+        document = evidence.read_json(run.run_dir / "run.json") or {}
+        assert document["pid_namespace"] == identity.pid_namespace()
+        assert identity.is_running(document)

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pty
 import re
 import select
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 from tests.unit.growing_run import INJECTED, GrowingRun
 from tests.unit.screen import Screen
 
+from sealegs.progress import shown
 from sealegs.waiting import now_s
 
 LIMIT_S = 30.0
@@ -229,3 +231,17 @@ def test_a_terminal_that_can_only_write_gets_lines(tmp_path: Path) -> None:
     assert [line.endswith("so far · no load yet") for line in sorted(told)] == [False, True]
     assert (min(told), verdict) == ("sealegs: applying the stack", "the verdict")
     assert "\x1b" not in person.output
+
+
+def test_a_terminal_that_goes_takes_no_run_with_it(run: GrowingRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is drawn on it, and what is taken away at the end, nobody sees: that is no error."""
+    monkeypatch.setenv("TERM", "xterm")
+    near, far = pty.openpty()
+    out = os.fdopen(far, "w")
+    with shown(run.run_dir, out=out) as say:
+        os.close(near)
+        say("nobody reads this")
+    with pytest.raises(OSError, match="Input/output error"):
+        os.write(far, b"gone")
+    with suppress(OSError):
+        out.close()

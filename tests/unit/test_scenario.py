@@ -148,7 +148,7 @@ def test_what_no_single_key_shows_is_found_too(house: Path, old: str, new: str, 
 
 @pytest.mark.parametrize("sli", ["tpot", "gap"])
 def test_what_comes_whole_has_no_pace(house: Path, sli: str) -> None:
-    """Where no profile is streamed an objective on tokens' times would pass on nothing; with one it is fine."""
+    """Where no profile is streamed an objective on tokens' times would pass on nothing."""
     paced = GOOD.replace('sli = "ttft"', f'sli = "{sli}"', 1)
     shares, whole = "{ chat = 0.5, code = 0.5 }", "tokens_per_s = 100\nwhole = "
     mixed = paced.replace("{ chat = 1 }", shares, 1)

@@ -11,13 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from sealegs import cluster as clusters
+from sealegs.child_run import heal_killed
 from sealegs.doors import aligned
+from sealegs.heal import require_nothing_left
 from sealegs.judgement.verdict import EXIT_CODES, Word
 from sealegs.knee import Ending, Knee, Step
 from sealegs.knee_files import knee_rps
 from sealegs.knee_search import Searched, search
 from sealegs.report.words import seconds, share
-from sealegs.scenario import Scenario, load_scenario
+from sealegs.scenario import Scenario, load_scenario, root_of
 
 Say = Callable[[str], None]
 
@@ -53,10 +55,10 @@ Exit codes:
 def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int:
     """Find the knee: the highest rate of SCENARIO's traffic at which its stack keeps its promises.
 
-    The stack of SCENARIO is applied and nothing in it is broken. One rate after the other is sent for 25
-    seconds as a run would send it, and looked at for the last 20: twice as much until a rate breaks, then
-    between the highest that held and the lowest that broke, until these are within 15 % of each other or
-    four minutes are over.
+    The stack of SCENARIO is applied and nothing in it is broken: what killed runs left is undone first, as
+    `sealegs heal` does it. One rate after the other is sent for 25 seconds as a run would send it, and looked
+    at for the last 20: twice as much until a rate breaks, then between the highest that held and the lowest
+    that broke, until these are within 15 % of each other or four minutes are over.
 
     A rate holds when the share of good requests reaches the target of every objective that SCENARIO has for
     its baseline. Where a rate does not hold and the client was too busy to be trusted, the search ends: the
@@ -66,11 +68,16 @@ def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int
     `knee_share = 0.6` in [traffic] run at that share of it, on this machine and with this stack.
     """
     asked = load_scenario(scenario)
+    root = root_of(asked.path)
+    heal_killed(root, say=lambda text: click.echo(f"sealegs: {text}", err=True))
+    where = clusters.connect(context)
+    # The knee of a stack with a fault on it would be every later scenario's rate.
+    require_nothing_left(root, context=where.context)
     with shown(sys.stderr) as (now, tell):
         tell(f"searching the knee of {asked.stack_overlay} under {asked.name}'s traffic")
         found = search(
             asked,
-            clusters.connect(context),
+            where,
             start_rps=from_rps or _start_rps(asked),
             now=now,
             tried=lambda step: tell(_line(step)),

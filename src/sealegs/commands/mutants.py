@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from sealegs import kill_matrix
-from sealegs.child_run import Say, in_a_process
+from sealegs.child_run import Say, heal_killed, in_a_process
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.kill_matrix import Matrix
 from sealegs.kill_matrix.cells import record_of, records, write_matrix
@@ -61,7 +61,8 @@ def mutants(
 
     Runs each mutant NAME of stack/mutants/, by default all, under the scenario that its mutant.toml names.
     Prints the kill matrix: what must fail beside what failed. It is in reports/mutants/<date>/matrix.json, by
-    UTC, and grows with each run: one that is stopped can go on with --again.
+    UTC, and grows with each run: one that is stopped can go on with --again. What killed runs left on the
+    cluster is undone first, as `sealegs heal` does it.
     """
     root = root.resolve()
     if document:
@@ -71,6 +72,7 @@ def mutants(
     record = record_of(root, datetime.now(UTC).date())
     known = _known(root, asked) if again else Matrix()
     due = [one for one in asked if known.outcome(one) != "killed"]
+    heal_killed(root, say=lambda text: click.echo(f"sealegs: {text}", err=True))
     with _shown(len(due)) as (say, advance):
         start = in_a_process(root, context=None, say=say, prints=False)
         playing = kill_matrix.play(due, record=record, start=start, now=lambda: datetime.now(UTC), say=say)

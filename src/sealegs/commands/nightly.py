@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sealegs import nightly as nights
-from sealegs.child_run import in_a_process
+from sealegs.child_run import heal_killed, in_a_process
 from sealegs.errors import ClusterError
 from sealegs.judgement.verdict import EXIT_CODES
 from sealegs.report.words import SIGNS
@@ -32,11 +32,13 @@ def nightly() -> None:
 def run(root: Path, context: str | None) -> int:
     """Run scenarios/*.toml, scenarios/negative/ and, without --context, every mutant; draw the night's page.
 
-    One after the other; one that crashes does not stop the night, and an INVALID one is made once more. The
-    exit code is the worst verdict's: 1 where a claim is refuted, or a control or mutant is not caught, then 3
-    for INVALID, 2 for INCONCLUSIVE, 0. The night's folder is reports/nightly/<date>/, by UTC.
+    What killed runs left on their clusters is undone first, as `sealegs heal` does it. Then one after the
+    other; one that crashes does not stop the night, and an INVALID one is made once more. The exit code is
+    the worst verdict's: 1 where a claim is refuted, or a control or mutant is not caught, then 3 for INVALID,
+    2 for INCONCLUSIVE, 0. The night's folder is reports/nightly/<date>/, by UTC.
     """
     root = root.resolve()
+    heal_killed(root, say=_say)
     night = nights.play(
         root,
         started=datetime.now(UTC),

@@ -38,7 +38,7 @@ def shown(run_dir: Path, *, out: TextIO, live: bool = True) -> Iterator[Say]:
     console = Console(file=out, highlight=False)
     if live and out.isatty() and console.is_interactive:
         board = Board(console)
-        with board.live, _following(reader, board.tell):
+        with board.drawn(), _following(reader, board.tell):
             # Whoever is killed or stopped cannot bring it back.
             console.show_cursor()
             yield board.say
@@ -100,10 +100,20 @@ class Board:
     def __init__(self, console: Console) -> None:
         self._console = console
         # What is printed to stdout meanwhile may be on its way to a file.
-        self.live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live = Live(console=console, auto_refresh=False, transient=True, redirect_stdout=False)
         self._lock = threading.Lock()
         self._rows: Sequence[Text] = ()
         self._width = console.width
+
+    @contextmanager
+    def drawn(self) -> Iterator[None]:
+        """The rows are there until the block ends; a terminal that has gone by then is no error."""
+        self._live.start()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                self._live.stop()
 
     def say(self, text: str) -> None:
         """Write a line above the rows."""
@@ -118,7 +128,7 @@ class Board:
         with self._lock, suppress(OSError):
             self._settle()
             self._rows = rows(now, width=self._width)
-            self.live.update(Group(*self._rows), refresh=True)
+            self._live.update(Group(*self._rows), refresh=True)
 
     def _settle(self) -> None:
         """Take away what rows spilled over when the terminal became narrower: rich does not know of it."""
