@@ -33,7 +33,7 @@ demo: cluster  ## drain a GPU node under real chat traffic and print the verdict
 down: $(READY)  ## delete the cluster; the cache of built things stays
 	$(BIN)/sealegs cluster down
 
-e2e: cluster  ## every claim about the stack, on the real cluster (an hour and a half)
+e2e: cluster  ## every claim about the stack, on the real cluster (an hour and a quarter)
 	$(BIN)/pytest -m e2e --capture=no
 
 format: $(READY)  ## let ruff rewrite what it can
