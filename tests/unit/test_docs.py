@@ -1,5 +1,6 @@
 """What the documents say is there, is there."""
 
+import html
 import re
 import subprocess
 import tomllib
@@ -13,6 +14,11 @@ from engine.settings import Settings
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\]\(([^)\s#]+)")
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
+
+# The run in `report.html` has its verdict and its claim beside it.
+KEPT = sorted(
+    set((ROOT / "reports" / "sample").glob("*.html")) - {ROOT / "reports" / "sample" / "report.html"}
+)
 
 
 def documents() -> list[Path]:
@@ -74,7 +80,19 @@ def test_every_decision_has_its_three_parts() -> None:
 def test_every_scenario_is_listed_with_its_claim() -> None:
     """The list of claims has each scenario once, in order, in the words of its file."""
     text = (ROOT / "docs" / "scenarios.md").read_text()
-    told = re.findall(r"^\| \[([\w-]+)\]\(\.\./scenarios/([\w-]+)\.toml\) \| (.*) \|$", text, re.MULTILINE)
+    row = r"^\| \[([\w-]+)\]\(\.\./scenarios/([\w-]+)\.toml\) \| (.*) \|(?: \[page\]\(.*\))? \|$"
+    told = re.findall(row, text, re.MULTILINE)
 
     paths = sorted((ROOT / "scenarios").glob("*.toml"))
     assert told == [(path.stem, path.stem, tomllib.loads(path.read_text())["claim"]) for path in paths]
+
+
+@pytest.mark.parametrize("page", KEPT, ids=lambda one: one.stem)
+def test_a_kept_page_is_of_a_run_that_passed_the_claim_as_it_stands(page: Path) -> None:
+    """It is linked beside its scenario, says its claim, and ended PASS."""
+    text = html.unescape(page.read_text())
+    (scenario,) = (ROOT / "scenarios").glob(f"{page.stem}.toml")
+
+    assert f"[page](../reports/sample/{page.name})" in (ROOT / "docs" / "scenarios.md").read_text()
+    assert tomllib.loads(scenario.read_text())["claim"] in text
+    assert re.search(r"<title>[^<]*PASS", text)
