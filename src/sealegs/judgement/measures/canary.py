@@ -8,13 +8,11 @@ import numpy as np
 from scipy.special import bdtr, bdtrc
 
 from sealegs.judgement.fates import TRUNCATED, Flags
-from sealegs.judgement.losses import cause_of
+from sealegs.judgement.losses import REFUSED, cause_of
 from sealegs.judgement.measures.measured import Measured
 from sealegs.judgement.situation import Situation
 from sealegs.scenario.claim import Bound
 
-# What is said to a client instead of an answer.
-REFUSALS = ("http_4xx", "http_429", "http_5xx")
 PERCENT = 100
 # Proxies learn of a changed route within a second or so, and each by itself.
 PUSHED_S = 3.0
@@ -84,7 +82,7 @@ def unserved(situation: Situation, bound: Bound) -> Measured:
     asked = fates.within(bound.phase)
     if not asked.any():
         return Measured(value=None, detail=f"no request was due in phase {bound.phase}")
-    alone = asked & np.isin(fates.outcome, REFUSALS) & (fates.pod == "")
+    alone = asked & np.isin(fates.outcome, REFUSED) & (fates.pod == "")
     causes = cause_of(situation.facts, fates, situation.story)[alone]
     listed = ", ".join(f"{count} {cause}" for cause, count in Counter(causes.tolist()).most_common())
     told = f"of {int(asked.sum())} requests {int(alone.sum())} were refused without an engine's name"

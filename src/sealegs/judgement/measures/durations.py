@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 from sealegs.judgement.facts import places_of
 from sealegs.judgement.fates import Flags
 from sealegs.judgement.measures.measured import Measured
+from sealegs.judgement.measures.overload import REFUSED
 from sealegs.judgement.situation import Situation
 from sealegs.scenario.claim import Bound
 
 TIMED_OUT = 504
-REFUSED = "http_429"
 
 
 def lasted_s_max(situation: Situation, bound: Bound) -> Measured:
