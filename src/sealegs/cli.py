@@ -14,6 +14,7 @@ import click
 from sealegs import cluster as clusters
 from sealegs.cluster import up as making
 from sealegs.cluster.progress import lasted
+from sealegs.commands import context_option, root_option, say
 from sealegs.commands.capacity import capacity
 from sealegs.commands.mutants import mutants
 from sealegs.commands.nightly import nightly
@@ -41,12 +42,6 @@ Exit codes:
   0 PASS  1 FAIL  2 INCONCLUSIVE  3 INVALID
   4 a problem in your file or arguments  5 a problem of the environment"""
 
-context_option = click.option(
-    "--context",
-    metavar="NAME",
-    help="Use the cluster of this kubeconfig context instead of the one made here. "
-    "Its namespace llm-production must carry the label sealegs/allow-faults=true.",
-)
 outputs_option = click.option(
     "--outputs",
     metavar="DIR",
@@ -70,14 +65,14 @@ class Group(click.Group):
             error.show()
             code = EXIT_USAGE
         except (click.Abort, KeyboardInterrupt):
-            click.echo("sealegs: interrupted", err=True)
+            say("interrupted")
             code = 130
         except ScenarioError as error:
             for problem in error.problems:
-                click.echo(f"sealegs: {problem}", err=True)
+                say(problem)
             code = EXIT_USAGE
         except (ClusterError, TimeoutError) as error:
-            click.echo(f"sealegs: {error}", err=True)
+            say(str(error))
             code = EXIT_ENVIRONMENT
         sys.exit(code)
 
@@ -179,12 +174,7 @@ def check(scenarios: tuple[Path, ...]) -> None:
 
 
 @main.command(epilog=EXIT_CODES)
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="The folder that holds reports/; by default the one you are in.",
-)
+@root_option
 def heal(root: Path) -> None:
     """Undo what killed runs left behind on their clusters, and judge what they recorded."""
     count, left = 0, 0
@@ -194,11 +184,11 @@ def heal(root: Path) -> None:
             click.echo(f"{healed.run_dir}: {'; '.join(healed.undone) or 'nothing to undo'}")
         if healed.left is not None:
             left += 1
-            click.echo(f"sealegs: {healed.run_dir}: not undone: {healed.left}", err=True)
+            say(f"{healed.run_dir}: not undone: {healed.left}")
         if healed.verdict is not None:
             present(healed.run_dir, healed.verdict, out=sys.stdout)
         for problem in healed.problems:
-            click.echo(f"sealegs: it cannot be judged, delete it when you have looked: {problem}", err=True)
+            say(f"it cannot be judged, delete it when you have looked: {problem}")
     told = f"{count - left} killed runs healed" if count else "no killed run, nothing to heal"
     click.echo(f"sealegs: {told}")
     if left:
@@ -254,7 +244,7 @@ def _tell_left(root: Path) -> None:
     """Say what undoes what a run of this process has left on its cluster, if it has left anything."""
     for run_dir in run_dirs(root):
         if open_undos(run_dir) and (read_json(run_dir / "run.json") or {}).get("pid") == os.getpid():
-            click.echo(f"sealegs: {run_dir}: its fault may still be on: `sealegs heal`", err=True)
+            say(f"{run_dir}: its fault may still be on: `sealegs heal`")
 
 
 def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:

@@ -77,14 +77,14 @@ class Healed:
     problems: tuple[str, ...] = ()
 
 
-def killed(root: Path) -> Iterator[Path]:
-    """Every run under ``root/reports/runs`` that goes on no more here and left work for `heal`."""
+def killed(root: Path) -> Iterator[tuple[Path, evidence.Record]]:
+    """Runs under ``root/reports/runs`` that go on no more here and left work for `heal`: folder, run.json."""
     for run_dir in evidence.run_dirs(root):
         run = evidence.read_json(run_dir / "run.json")
         if run is None or identity.is_running(run):
             continue
         if evidence.open_undos(run_dir) or not (run_dir / "verdict.json").exists():
-            yield run_dir
+            yield run_dir, run
 
 
 def heal(root: Path) -> Iterator[Healed]:
@@ -93,8 +93,7 @@ def heal(root: Path) -> Iterator[Healed]:
     Safe to repeat: a run that has been healed is not touched again, and one that has something left is tried
     again. None of them keeps another from being healed.
     """
-    for run_dir in killed(root):
-        run = evidence.read_json(run_dir / "run.json") or {}
+    for run_dir, run in killed(root):
         if not identity.is_here(run) and _has_its_cluster(run_dir):
             yield Healed(run_dir=run_dir, undone=(), left=ELSEWHERE, verdict=None)
             continue

@@ -14,6 +14,7 @@ import numpy as np
 
 from sealegs.judgement import goodput, slo
 from sealegs.judgement.fates import NEVER_SENT, Fates
+from sealegs.judgement.measures.overload import REFUSED
 from sealegs.judgement.stats import good_share_bounds, quantile, requests_min
 from sealegs.judgement.validity import client
 from sealegs.judgement.validity.sending import LAG_S_P99_MAX
@@ -25,7 +26,6 @@ SETTLE_S, WINDOW_S = 5.0, 20.0
 RATIO = 1.15
 RATE_RPS_MIN = 0.1
 CONFIDENCE = 0.99
-REFUSED = "http_429"
 
 Word = Literal["holds", "breaks", "client"]
 Ending = Literal["found", "client", "time", "none"]

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sealegs import cluster as clusters
 from sealegs.child_run import heal_killed
+from sealegs.commands import context_option, say
 from sealegs.doors import aligned
 from sealegs.heal import require_nothing_left
 from sealegs.judgement.verdict import EXIT_CODES, Word
@@ -49,9 +50,7 @@ Exit codes:
     type=click.FloatRange(0, min_open=True),
     help="The rate to begin with.  [default: the scenario's, or the last knee that was found]",
 )
-@click.option(
-    "--context", metavar="NAME", help="Use the cluster of this kubeconfig context, as `sealegs run` does."
-)
+@context_option
 def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int:
     """Find the knee: the highest rate of SCENARIO's traffic at which its stack keeps its promises.
 
@@ -69,7 +68,7 @@ def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int
     """
     asked = load_scenario(scenario)
     root = root_of(asked.path)
-    heal_killed(root, say=lambda text: click.echo(f"sealegs: {text}", err=True))
+    heal_killed(root, say=say)
     where = clusters.connect(context)
     # The knee of a stack with a fault on it would be every later scenario's rate.
     require_nothing_left(root, context=where.context)

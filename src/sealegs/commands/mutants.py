@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sealegs import kill_matrix
 from sealegs.child_run import Say, heal_killed, in_a_process
+from sealegs.commands import root_option, say
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.kill_matrix import Matrix
 from sealegs.kill_matrix.cells import record_of, records, write_matrix
@@ -43,12 +44,7 @@ Examples:
     help="Run only what was not killed when it was last run, here or by `sealegs run --mutant`.",
 )
 @click.option("--document", is_flag=True, help="Write docs/mutants.md from what is on disk, and run nothing.")
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="The folder that holds stack/, scenarios/ and reports/; by default the one you are in.",
-)
+@root_option
 def mutants(
     names: tuple[str, ...],
     *,
@@ -72,10 +68,10 @@ def mutants(
     record = record_of(root, datetime.now(UTC).date())
     known = _known(root, asked) if again else Matrix()
     due = [one for one in asked if known.outcome(one) != "killed"]
-    heal_killed(root, say=lambda text: click.echo(f"sealegs: {text}", err=True))
-    with _shown(len(due)) as (say, advance):
-        start = in_a_process(root, context=None, say=say, prints=False)
-        playing = kill_matrix.play(due, record=record, start=start, now=lambda: datetime.now(UTC), say=say)
+    heal_killed(root, say=say)
+    with _shown(len(due)) as (tell, advance):
+        start = in_a_process(root, context=None, say=tell, prints=False)
+        playing = kill_matrix.play(due, record=record, start=start, now=lambda: datetime.now(UTC), say=tell)
         for seen in playing:
             known = kill_matrix.latest((known, seen))
             advance()

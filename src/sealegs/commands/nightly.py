@@ -7,16 +7,10 @@ import click
 
 from sealegs import nightly as nights
 from sealegs.child_run import heal_killed, in_a_process
+from sealegs.commands import context_option, root_option, say
 from sealegs.errors import ClusterError
 from sealegs.judgement.verdict import EXIT_CODES
 from sealegs.report.words import SIGNS
-
-root_option = click.option(
-    "--root",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(),
-    help="The folder that holds scenarios/ and reports/; by default the one you are in.",
-)
 
 
 @click.group()
@@ -26,9 +20,7 @@ def nightly() -> None:
 
 @nightly.command()
 @root_option
-@click.option(
-    "--context", metavar="NAME", help="Use the cluster of this kubeconfig context, as `sealegs run` does."
-)
+@context_option
 def run(root: Path, context: str | None) -> int:
     """Run scenarios/*.toml, scenarios/negative/ and, without --context, every mutant; draw the night's page.
 
@@ -38,13 +30,13 @@ def run(root: Path, context: str | None) -> int:
     2 for INCONCLUSIVE, 0. The night's folder is reports/nightly/<date>/, by UTC.
     """
     root = root.resolve()
-    heal_killed(root, say=_say)
+    heal_killed(root, say=say)
     night = nights.play(
         root,
         started=datetime.now(UTC),
-        start=in_a_process(root, context=context, say=_say),
+        start=in_a_process(root, context=context, say=say),
         now=lambda: datetime.now(UTC),
-        say=_say,
+        say=say,
         # A defect is planted in the cluster made here only.
         with_mutants=context is None,
     )
@@ -90,7 +82,3 @@ def _drawn(root: Path, *, night: date | None, now: datetime | None = None) -> Pa
         return nights.render(root, night=night, now=now)
     except OSError as error:
         raise ClusterError(f"{error.filename} cannot be written: {error.strerror}") from error
-
-
-def _say(text: str) -> None:
-    click.echo(f"sealegs: {text}", err=True)
