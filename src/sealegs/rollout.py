@@ -125,6 +125,19 @@ def crowded(pods: Sequence[Mapping[str, Any]], *, places: int, shape: StackShape
     return surplus
 
 
+def restarted(pods: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of pods with a container that was started again: it would wait the longer for its next start.
+
+    10 s, and twice as much each time until it ran for ten minutes: "Container restarts" in the Kubernetes
+    documentation's pod lifecycle.
+    """
+    return [
+        pod["metadata"]["name"]
+        for pod in pods
+        if any(one["restartCount"] for one in pod.get("status", {}).get("containerStatuses", []))
+    ]
+
+
 def sidecar_mode(pods: Sequence[Mapping[str, Any]]) -> str:
     """``native`` where the mesh's proxy is an init container that stays, ``classic`` or ``none``."""
     for place, mode in (("initContainers", "native"), ("containers", "classic")):

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -71,7 +72,7 @@ def apply(
 
     The overlay is one of ours by name, or a folder of yours; with None nothing is applied. Nothing of an
     earlier mutant is left, no pod is still ending, and on our own cluster pods are spread as they were at
-    first, so that every run starts from the same place.
+    first and none has been started again, so that every run starts from the same place.
 
     Raises:
         ScenarioError: there is no such overlay or mutant.
@@ -87,10 +88,12 @@ def apply(
         applied = _apply(cluster, folder, tags=tags, secret=made)
         _prune(cluster, shape, keep=applied)
     pods = _settled(cluster, shape, timeout_s=timeout_s)
-    movable = cluster.owned and folder is not None
-    if movable and (crowded := rollout.crowded(pods, places=_places(cluster), shape=shape)):
-        _kubectl(cluster, "delete", "pod", "--namespace", shape.namespace, "--wait=false", *crowded)
-        pods = _settled(cluster, shape, timeout_s=timeout_s)
+    if cluster.owned and folder is not None:
+        spread = partial(rollout.crowded, places=_places(cluster), shape=shape)
+        for unlike_new in (rollout.restarted, spread):
+            if names := unlike_new(pods):
+                _kubectl(cluster, "delete", "pod", "--namespace", shape.namespace, "--wait=false", *names)
+                pods = _settled(cluster, shape, timeout_s=timeout_s)
     counts = Counter(rollout.app_of(pod, shape) for pod in pods)
     named = "" if folder is None else str(overlay)
     return StackFacts(named, mutant, tags, dict(counts), rollout.sidecar_mode(pods))

@@ -93,6 +93,15 @@ def test_pods_beyond_an_even_share_are_surplus() -> None:
     assert rollout.crowded(placed, places=2) == []
 
 
+def test_pods_that_were_started_again_are_not_as_new() -> None:
+    """A restart of any of a pod's containers names it: its kubelet would start it later the next time."""
+    new, again, starting = pod("p1"), pod("p2"), pod("p3")
+    new["status"]["containerStatuses"] = [{"restartCount": 0}, {"restartCount": 0}]
+    again["status"]["containerStatuses"] = [{"restartCount": 0}, {"restartCount": 1}]
+
+    assert rollout.restarted([new, again, starting]) == ["p2"]
+
+
 def test_a_pod_without_a_controller_is_named() -> None:
     """What nothing would put back elsewhere is a line; what a controller owns is none."""
     loose, owned = pod("helper"), pod("p1")
