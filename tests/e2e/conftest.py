@@ -1,6 +1,9 @@
 """The cluster that end-to-end tests share, and runs on it."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -19,3 +22,20 @@ def cluster() -> Cluster:
     found = connect()
     list(heal(ROOT))
     return found
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_ends_the_session(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Whoever interrupts a run means all of them: it undoes its fault, is judged, and none follows."""
+    before = signal.getsignal(signal.SIGINT)
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        request.session.shouldstop = "interrupted"
+        if callable(before):
+            before(number, frame)
+
+    # What a shell that starts the tests beside itself has them not hear stays unheard.
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, hear)
+    yield
+    signal.signal(signal.SIGINT, before)

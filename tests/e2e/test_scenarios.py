@@ -55,6 +55,8 @@ def tested(request: pytest.FixtureRequest, cluster: Cluster) -> Tested:
         present(ROOT / RUNS / verdict.run_id, verdict, out=sys.stdout)
         if verdict.verdict in {"PASS", "FAIL", scenario.expect.verdict}:
             return scenario, verdict
+        if request.session.shouldstop:
+            break
     pytest.fail(f"{verdict.verdict}, the claim was not tested: {'; '.join(verdict.reasons)}")
 
 
