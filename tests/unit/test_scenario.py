@@ -232,3 +232,17 @@ def test_our_own_scenarios_can_be_read(path: Path) -> None:
     scenario = load_scenario(path, files_exist=False)
 
     assert (scenario.expect.verdict != "PASS") == (path.parent.name == "negative")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scenarios").glob("*.toml")), ids=lambda path: path.stem)
+def test_a_step_of_the_load_comes_where_a_phase_begins(path: Path) -> None:
+    """What a phase claims of a load is asked while it lasts, not when it is over or yet to come."""
+    scenario = load_scenario(path, files_exist=False)
+    arrivals, phases = scenario.traffic.arrivals, scenario.phases
+    if arrivals.kind != "steps":
+        return
+
+    assert arrivals.step_s
+    assert arrivals.factors
+    steps_s = [arrivals.step_s * number for number in range(1, len(arrivals.factors))]
+    assert phases.warmup_s + phases.baseline_s in steps_s
