@@ -5,6 +5,7 @@ It runs in a thread of the test. Stamps are nanoseconds of CLOCK_MONOTONIC, take
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -23,11 +24,16 @@ class Server:
     posts: list[Post] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     @property
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.port}"
+
+    def stand_still(self, lasts_s: float) -> None:
+        """Do nothing at all for a while, from now on."""
+        self.loop.call_soon_threadsafe(time.sleep, lasts_s)
 
     def post_of(self, request_id: str) -> Post:
         """The one request with an id; AssertionError when there was none or another."""
@@ -65,7 +71,7 @@ class Server:
 def serving(manners: Mapping[str, str] | None = None, *, token_gap_s: float = 0.01) -> Iterator[Server]:
     """A server on a free port of loopback, until the block ends."""
     server = Server(manners or {}, token_gap_s)
-    loop = asyncio.new_event_loop()
+    loop = server.loop
     listening = threading.Event()
     over = asyncio.Event()
 

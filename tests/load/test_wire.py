@@ -1,6 +1,7 @@
 """Connections on a real socket: which are used again and which never, and that nothing is sent twice."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -248,6 +249,18 @@ def test_a_long_request_arrives_whole(before: int) -> None:
 
         assert (one.outcome(exchange), exchange.reused) == ("ok", before == 1)
         assert one.server.post_of("r000007").prompt_words == 1_000_000
+
+
+def test_a_machine_that_stood_still_is_no_stall() -> None:
+    """Nobody ran for longer than a gap may last: the next token is on its way when the client wakes first."""
+    still_s = DEADLINES.gap_s + 0.3
+    with client(token_gap_s=0.01) as one:
+        exchange = one.start(0, tokens=100)
+        until(lambda: bool(exchange.reply.answer.texts))
+        one.server.stand_still(still_s + 0.03)
+        time.sleep(still_s)  # the client's loop, too
+
+        assert one.outcome(exchange) == "ok"
 
 
 def test_how_late_receives_are_is_measured() -> None:
