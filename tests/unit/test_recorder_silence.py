@@ -2,18 +2,23 @@
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.unit import api_objects
+from tests.unit import api_objects, api_server
 from tests.unit.api_server import DEPLOYMENTS, NODES, PDBS, PODS, Cluster
 from tests.unit.recording import in_a_hurry, recording, small_cluster
 
 from sealegs import waiting
 from sealegs.errors import ClusterError
 from sealegs.kube import watch
-from sealegs.waiting import TIMEOUTS, wait_until
+from sealegs.kube.api import Stop
+from sealegs.kube.objects import Pod
+from sealegs.recorder.changes import Changes
+from sealegs.timeline import Timeline
+from sealegs.waiting import TIMEOUTS, now_ns, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +42,33 @@ def test_what_vanished_while_nobody_watched_is_gone(tmp_path: Path, cluster: Clu
 
     assert [one["name"] for one in seen.timeline("pod") if one["event"] == "deleted"] == ["engine-a"]
     assert seen.timeline("error") == []
+
+
+def test_what_a_list_brings_is_seen_at_once(tmp_path: Path, cluster: Cluster) -> None:
+    """Nobody sees the first pod of a list without the others: one that left and one that came make no gap."""
+    looks: list[Future[int]] = []
+
+    def look(_: Pod) -> None:
+        looks.append(pool.submit(lambda: len(changes.pods)))
+        wait(looks, timeout=0.2)
+
+    timeline = Timeline(tmp_path, zero_ns=now_ns())
+    changes = Changes(timeline, on_pod=look)
+    stop = Stop()
+    with ThreadPoolExecutor() as pool, api_server.serving(tmp_path, cluster) as api:
+        following = pool.submit(
+            watch.watch,
+            api,
+            PODS,
+            on_change=changes.pod,
+            stop=stop,
+            on_look=stop.set,
+            at_once=changes.at_once,
+        )
+        following.result(timeout=5)
+    timeline.close()
+
+    assert [one.result() for one in looks] == [2, 2]
 
 
 def test_a_connection_that_breaks_repeats_nothing(tmp_path: Path, cluster: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from sealegs.errors import ClusterError
@@ -10,18 +11,26 @@ from sealegs.waiting import TIMEOUTS, every, now_s
 
 Change = Callable[[str, Mapping[str, Any]], None]
 
+ALONE = nullcontext()
 GONE = 410
 RETRY_S = 1.0
 
 
 def watch(
-    api: Api, path: str, *, on_change: Change, stop: Stop, on_look: Callable[[], object] | None = None
+    api: Api,
+    path: str,
+    *,
+    on_change: Change,
+    stop: Stop,
+    on_look: Callable[[], object] | None = None,
+    at_once: AbstractContextManager[object] = ALONE,
 ) -> None:
     """Call `on_change` with ``added``, ``modified`` or ``deleted`` and the object, until `stop` is set.
 
     What is there at first counts as added; `on_look` is called whenever everything has been looked at. After
     an expired version or a broken connection everything is listed again: what has vanished in between counts
-    as deleted, and of what has changed the last state is told.
+    as deleted, and of what has changed the last state is told. All that one list brings is told within one
+    block of `at_once`: whoever looks in between would see what never was.
 
     Raises:
         ClusterError: the API server has not answered for ``Timeouts.api_silence_s``; at first, when there is
@@ -34,7 +43,7 @@ def watch(
     for asked_s in every(RETRY_S, until=stop.event):
         try:
             if not version:
-                version = _list(api, path, known=known, on_change=on_change)
+                version = _list(api, path, known=known, on_change=on_change, at_once=at_once)
                 if on_look is not None:
                     on_look()
                 silent_since_s, limit_s = None, TIMEOUTS.api_silence_s
@@ -52,17 +61,25 @@ def watch(
                 raise
 
 
-def _list(api: Api, path: str, *, known: dict[str, Mapping[str, Any]], on_change: Change) -> str:
+def _list(
+    api: Api,
+    path: str,
+    *,
+    known: dict[str, Mapping[str, Any]],
+    on_change: Change,
+    at_once: AbstractContextManager[object],
+) -> str:
     """Report what is different from what is known; the version that the list is of."""
     answer = api.call("GET", path)
     there = {item["metadata"]["uid"]: item for item in answer.body["items"]}
-    for uid in known.keys() - there.keys():
-        on_change("deleted", known[uid])
-    for uid, item in there.items():
-        if uid not in known:
-            on_change("added", item)
-        elif item["metadata"]["resourceVersion"] != known[uid]["metadata"]["resourceVersion"]:
-            on_change("modified", item)
+    with at_once:
+        for uid in known.keys() - there.keys():
+            on_change("deleted", known[uid])
+        for uid, item in there.items():
+            if uid not in known:
+                on_change("added", item)
+            elif item["metadata"]["resourceVersion"] != known[uid]["metadata"]["resourceVersion"]:
+                on_change("modified", item)
     known.clear()
     known.update(there)
     return str(answer.body["metadata"]["resourceVersion"])

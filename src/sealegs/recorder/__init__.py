@@ -122,7 +122,14 @@ class Recorder:
         }
 
     def _watch(self, path: str, on_change: Change, *, looked: Event) -> Callable[[], None]:
-        return lambda: watch(self._api, path, on_change=on_change, stop=self._stop, on_look=looked.set)
+        return lambda: watch(
+            self._api,
+            path,
+            on_change=on_change,
+            stop=self._stop,
+            on_look=looked.set,
+            at_once=self._changes.at_once,
+        )
 
     def _sample(self) -> None:
         """Write a sample a second; a beat in which the API server did not answer has none."""

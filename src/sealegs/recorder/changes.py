@@ -1,7 +1,7 @@
 """Changes of the cluster on their way into the timeline: only those of what is recorded."""
 
 from collections.abc import Callable, Mapping
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from sealegs.kube.objects import (
@@ -23,6 +23,9 @@ class Changes:
     """What watches report: noted when it differs from what was noted last, and kept for who asks.
 
     A kubelet touches its node every few seconds; that alone says nothing.
+
+    Attributes:
+        at_once: a lock that is held for each change; while somebody holds it, nobody else sees the pods.
     """
 
     def __init__(
@@ -32,7 +35,7 @@ class Changes:
         self._shape = shape
         self._timeline = timeline
         self._on_pod = on_pod
-        self._lock = Lock()
+        self.at_once = RLock()
         self._noted: dict[tuple[str, str], Json] = {}
         self._pods: dict[str, Pod] = {}
         self._mesh: dict[str, Pod] = {}
@@ -41,13 +44,13 @@ class Changes:
     @property
     def pods(self) -> list[Pod]:
         """The stack's pods that are there now."""
-        with self._lock:
+        with self.at_once:
             return list(self._pods.values())
 
     @property
     def mesh_pods(self) -> list[Pod]:
         """The mesh's own pods that are there now."""
-        with self._lock:
+        with self.at_once:
             return list(self._mesh.values())
 
     def pod(self, change: str, item: Json) -> None:
@@ -88,7 +91,7 @@ class Changes:
     def endpoints(self, change: str, item: Json) -> None:
         """A slice of a service's endpoints changed: noted is the service, all of its slices together."""
         one, namespace = parse_endpoints(item), str(item["metadata"].get("namespace"))
-        with self._lock:
+        with self.at_once:
             self._slices.pop(item["metadata"]["uid"], None)
             if change != "deleted":
                 self._slices[item["metadata"]["uid"]] = namespace, one
@@ -114,14 +117,14 @@ class Changes:
         self._note("pod", pod.uid, {**who, **state, **containers}, event=change)
 
     def _keep(self, pods: dict[str, Pod], change: str, pod: Pod) -> None:
-        with self._lock:
+        with self.at_once:
             pods.pop(pod.uid, None)
             if change != "deleted":
                 pods[pod.uid] = pod
 
     def _note(self, kind: str, key: str, state: Json, *, event: str | None = None) -> None:
         """Write a state down unless it is what was written last."""
-        with self._lock:
+        with self.at_once:
             if self._noted.get((kind, key)) == state and event != "deleted":
                 return
             self._noted[kind, key] = state
