@@ -30,6 +30,7 @@ from sealegs.judgement.verdict import Verdict
 from sealegs.mutant import planted
 from sealegs.outputs import deliver, without_commands
 from sealegs.progress import shown
+from sealegs.report import words
 from sealegs.run import execute, plan
 from sealegs.scenario import load_scenario, root_of
 from sealegs.traffic.schedule import dropped_of
@@ -189,8 +190,10 @@ def heal(root: Path) -> None:
             present(healed.run_dir, healed.verdict, out=sys.stdout)
         for problem in healed.problems:
             say(f"it cannot be judged, delete it when you have looked: {problem}")
-    told = f"{count - left} killed runs healed" if count else "no killed run, nothing to heal"
-    click.echo(f"sealegs: {told}")
+    nothing = f"no killed run in {(root / RUNS).resolve()}, nothing to heal"
+    click.echo(
+        f"sealegs: {words.count(count - left, 'killed run')} healed" if count else f"sealegs: {nothing}"
+    )
     if left:
         raise ClusterError(
             f"{left} left something on a cluster that could not be undone: `sealegs heal` again when it can; "
@@ -209,7 +212,7 @@ def cluster() -> None:
 def up(node_image: str | None, context: str | None) -> None:
     """Make the cluster: Docker where there is none, the node image, nodes, Istio, GPUs.
 
-    Built things are cached under $XDG_CACHE_HOME/sealegs: about 11 minutes on two cores the first time,
+    Built things are cached under $XDG_CACHE_HOME/sealegs: about 22 minutes on two cores the first time,
     90 seconds from the cache, one when it stands. With --context nothing is made: the cluster is looked at.
     """
     if context is not None:
@@ -244,7 +247,7 @@ def _tell_left(root: Path) -> None:
     """Say what undoes what a run of this process has left on its cluster, if it has left anything."""
     for run_dir in run_dirs(root):
         if open_undos(run_dir) and (read_json(run_dir / "run.json") or {}).get("pid") == os.getpid():
-            say(f"{run_dir}: its fault may still be on: `sealegs heal`")
+            say(f"{run_dir}: its fault may still be on: `sealegs heal --root {root}`")
 
 
 def _show(run_dir: Path, verdict: Verdict, outputs: Path | None) -> None:

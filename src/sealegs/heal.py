@@ -81,10 +81,12 @@ def killed(root: Path) -> Iterator[tuple[Path, evidence.Record]]:
     """Runs under ``root/reports/runs`` that go on no more here and left work for `heal`: folder, run.json."""
     for run_dir in evidence.run_dirs(root):
         run = evidence.read_json(run_dir / "run.json")
-        if run is None or identity.is_running(run):
+        if run is not None and identity.is_running(run):
             continue
-        if evidence.open_undos(run_dir) or not (run_dir / "verdict.json").exists():
-            yield run_dir, run
+        # A folder without it is no run's, unless something of it is not undone.
+        unjudged = run is not None and not (run_dir / "verdict.json").exists()
+        if unjudged or evidence.open_undos(run_dir):
+            yield run_dir, run or {}
 
 
 def heal(root: Path) -> Iterator[Healed]:
@@ -114,9 +116,16 @@ def require_nothing_left(root: Path, *, context: str) -> None:
     for run_dir in evidence.run_dirs(root):
         if not evidence.open_undos(run_dir):
             continue
-        run = evidence.read_json(run_dir / "run.json") or {}
+        run = evidence.read_json(run_dir / "run.json")
+        if run is None:
+            raise ClusterError(
+                f"{run_dir}: its fault may still be on, and run.json does not tell where: undo by hand what "
+                "undo.jsonl says, then delete the folder"
+            )
         if run["cluster"]["context"] == context and not identity.is_running(run):
-            raise ClusterError(f"{run_dir} ended, and its fault may still be on: `sealegs heal` first")
+            raise ClusterError(
+                f"{run_dir} ended, and its fault may still be on: `sealegs heal --root {root}` first"
+            )
 
 
 def undo_all(api: Api, run_dir: Path) -> Iterator[str]:

@@ -168,7 +168,8 @@ def test_no_knee_is_searched_over_the_fault_of_a_killed_run(
 
     assert sealegs(HOLDS, BREAKS, words=(path,)) == (5, {})
     assert healed == [tmp_path, tmp_path]
-    assert f"{run_dir} ended, and its fault may still be on: `sealegs heal` first" in capsys.readouterr().err
+    told = f"{run_dir} ended, and its fault may still be on: `sealegs heal --root {tmp_path}` first"
+    assert told in capsys.readouterr().err
 
 
 def test_a_search_begins_where_it_is_told(sealegs: Sealegs, tmp_path: Path) -> None:

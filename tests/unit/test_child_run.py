@@ -92,5 +92,5 @@ def test_what_was_healed_is_on_the_terminal(
     assert said == ["a run was killed, or left its fault on: healing"]
     out = capfd.readouterr().out
     assert f"{killed}: nothing to undo\n\n! INVALID" in out
-    assert out.endswith("sealegs: 1 killed runs healed\n")
+    assert out.endswith("sealegs: 1 killed run healed\n")
     assert (killed / "verdict.json").is_file()

@@ -202,7 +202,8 @@ def test_a_run_that_leaves_its_fault_on_says_what_undoes_it(
     monkeypatch.setattr(cli, "execute", lambda *_, **__: judge(ours))
 
     assert sealegs("run", GOOD) == 3
-    assert capsys.readouterr().err == f"sealegs: {ours}: its fault may still be on: `sealegs heal`\n"
+    told = f"sealegs: {ours}: its fault may still be on: `sealegs heal --root {tmp_path}`\n"
+    assert capsys.readouterr().err == told
 
 
 def test_healing_nothing_says_so(
@@ -210,7 +211,7 @@ def test_healing_nothing_says_so(
 ) -> None:
     """Exit 0: there is no killed run."""
     assert sealegs("heal", "--root", tmp_path) == 0
-    assert capsys.readouterr().out == "sealegs: no killed run, nothing to heal\n"
+    assert capsys.readouterr().out == f"sealegs: no killed run in {tmp_path / RUNS}, nothing to heal\n"
 
 
 def test_healing_tells_each_run(sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,15 +1,18 @@
-"""A fault that has several undos open: each is tried, and what could not be done is told."""
+"""Undos of faults: there is one for each, and of several that are open each is tried."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 import pytest
 from tests.unit.api_server import NODES
 from tests.unit.drain_stage import Stage, staged
 
-from sealegs import evidence
+from sealegs import evidence, faults
 from sealegs.errors import ClusterError
 from sealegs.faults import node_drain
+from sealegs.heal import FAULTS
 
 
 @pytest.fixture
@@ -32,3 +35,12 @@ def test_a_node_that_cannot_be_opened_keeps_no_other_cordoned(stage: Stage) -> N
 
     assert stage.cordoned() == []
     assert evidence.open_undos(stage.run_dir) == ()
+
+
+def test_every_fault_can_be_healed() -> None:
+    """A fault that writes an undo down has its row, under the name that it writes."""
+    modules = [import_module(f"sealegs.faults.{one.name}") for one in iter_modules(faults.__path__)]
+    undoing = {one.FAULT: one.undo_one for one in modules if hasattr(one, "FAULT")}
+
+    assert len(undoing) >= 3
+    assert FAULTS.items() >= undoing.items()
