@@ -22,11 +22,11 @@ from sealegs.cluster import Cluster, kubectl_of
 from sealegs.cluster.command import output
 from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
+from sealegs.kube import opt_in
 from sealegs.stack_shape import REFERENCE, StackShape
 from sealegs.waiting import wait_until
 
 NAMESPACE = REFERENCE.namespace
-OPT_IN = "sealegs/allow-faults"
 # What load shows at the door of a stack that asks for no key.
 NO_KEY = "unused"
 # What an overlay or a mutant may add, and what is therefore looked through for objects to prune.
@@ -79,7 +79,7 @@ def apply(
         ClusterError: the cluster has not opted in, or refused an object.
         TimeoutError: it was not ready within ``timeout_s`` seconds; says what each pod waits for.
     """
-    folder = _folder(overlay, mutant)
+    folder = folder_of(overlay, mutant)
     require_opt_in(cluster, shape=shape)
     tags: Mapping[str, str] = {}
     if folder is not None:
@@ -99,6 +99,25 @@ def apply(
     return StackFacts(named, mutant, tags, dict(counts), rollout.sidecar_mode(pods))
 
 
+def folder_of(overlay: str | Path | None, mutant: str | None) -> Path | None:
+    """Where the overlay of ours, or the mutant made of it, lies; what is no name of one is given back.
+
+    Raises:
+        ScenarioError: there is no such overlay or mutant; says which there are.
+    """
+    if not isinstance(overlay, str):
+        return overlay
+    kind, name = ("overlays", overlay) if mutant is None else ("mutants", mutant)
+    folder = STACK / kind / name
+    if not (folder / "kustomization.yaml").is_file():
+        there = ", ".join(sorted(path.parent.name for path in (STACK / kind).glob("*/kustomization.yaml")))
+        raise ScenarioError([f"stack/{kind}/{name}: no such folder; there are {there}"])
+    made_of = f"- ../../overlays/{overlay}\n"
+    if mutant is not None and made_of not in (folder / "kustomization.yaml").read_text():
+        raise ScenarioError([f"stack/mutants/{mutant}: is made of another overlay than {overlay}"])
+    return folder
+
+
 def check(cluster: Cluster, *, overlay: str) -> None:
     """The API server and its webhooks would take the overlay; nothing is changed.
 
@@ -106,7 +125,7 @@ def check(cluster: Cluster, *, overlay: str) -> None:
         ScenarioError: there is no such overlay.
         ClusterError: an object was refused, or the namespace is absent.
     """
-    if folder := _folder(overlay, None):
+    if folder := folder_of(overlay, None):
         _apply(cluster, folder, "--dry-run=server")
 
 
@@ -144,25 +163,11 @@ def _ours(shape: StackShape) -> tuple[str, ...]:
     return ("--namespace", shape.namespace, *marks)
 
 
-def _folder(overlay: str | Path | None, mutant: str | None) -> Path | None:
-    """Where the overlay, or the mutant made of it, lies."""
-    if not isinstance(overlay, str):
-        return overlay
-    folder = STACK / "overlays" / overlay if mutant is None else STACK / "mutants" / mutant
-    if not (folder / "kustomization.yaml").is_file():
-        there = ", ".join(sorted(path.parent.name for path in folder.parent.glob("*/kustomization.yaml")))
-        raise ScenarioError([f"{folder.relative_to(STACK.parent)}: no such folder; there are {there}"])
-    made_of = f"- ../../overlays/{overlay}\n"
-    if mutant is not None and made_of not in (folder / "kustomization.yaml").read_text():
-        raise ScenarioError([f"stack/mutants/{mutant}: is made of another overlay than {overlay}"])
-    return folder
-
-
 def require_opt_in(cluster: Cluster, *, shape: StackShape = REFERENCE) -> None:
     """The cluster was made here, or its namespace allows faults by a label. ClusterError if not."""
     if cluster.owned:
         return
-    label = OPT_IN.replace(".", r"\.")
+    label = opt_in.LABEL.replace(".", r"\.")
     words = (
         "get",
         "namespace",
@@ -173,8 +178,8 @@ def require_opt_in(cluster: Cluster, *, shape: StackShape = REFERENCE) -> None:
     )
     if _kubectl(cluster, *words) != "true":
         raise ClusterError(
-            f"context {cluster.context} has not opted in to faults: whoever owns it runs "
-            f"`kubectl label namespace {shape.namespace} {OPT_IN}=true` (and creates it first if absent)"
+            f"context {cluster.context} has not opted in to faults: {opt_in.how(shape.namespace)} "
+            "(and creates it first if absent)"
         )
 
 

@@ -16,6 +16,7 @@ import pytest
 from sealegs import stack
 from sealegs.cluster import Cluster, ask, images, kind
 from sealegs.evidence import RUNS, read_json, read_lines, run_dirs
+from sealegs.kube import opt_in
 from sealegs.waiting import wait_until
 
 pytestmark = [pytest.mark.proof, pytest.mark.core]
@@ -123,7 +124,7 @@ def test_a_cluster_that_has_not_opted_in_is_refused(cluster: Cluster, tmp_path: 
     """Without the namespace's label nothing is begun: exit 5, the command that opts in, no run folder."""
     root = own_root(tmp_path, phases=QUICK, targets=0.9)
     words = ["run", "scenarios/gpu-node-drain.toml", "--context", cluster.context]
-    ask(cluster, "label", "namespace", stack.NAMESPACE, f"{stack.OPT_IN}-")
+    ask(cluster, "label", "namespace", stack.NAMESPACE, f"{opt_in.LABEL}-")
     try:
         refused = subprocess.run(
             [BIN / "sealegs", *words],
@@ -134,7 +135,7 @@ def test_a_cluster_that_has_not_opted_in_is_refused(cluster: Cluster, tmp_path: 
             check=False,
         )
     finally:
-        ask(cluster, "label", "--overwrite", "namespace", stack.NAMESPACE, f"{stack.OPT_IN}=true")
+        ask(cluster, "label", "--overwrite", "namespace", stack.NAMESPACE, f"{opt_in.LABEL}=true")
 
     assert refused.returncode == 5
     assert "kubectl label namespace llm-production sealegs/allow-faults=true" in refused.stderr

@@ -1,7 +1,7 @@
 """Connections on a real socket: which are used again and which never, and that nothing is sent twice."""
 
 import json
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -258,7 +258,7 @@ def test_a_machine_that_stood_still_is_no_stall() -> None:
         exchange = one.start(0, tokens=100)
         until(lambda: bool(exchange.reply.answer.texts))
         one.server.stand_still(still_s + 0.03)
-        time.sleep(still_s)  # the client's loop, too
+        threading.Event().wait(still_s)  # the client's loop, too
 
         assert one.outcome(exchange) == "ok"
 

@@ -13,7 +13,7 @@ from sealegs import evidence
 from sealegs.active import RUN_DIR
 from sealegs.errors import ClusterError
 from sealegs.faults import node_drain, noop
-from sealegs.kube import acts
+from sealegs.kube import acts, opt_in
 from sealegs.kube.api import Api
 from sealegs.timeline import Timeline
 from sealegs.waiting import wait_until
@@ -162,13 +162,13 @@ def test_a_foreign_cluster_is_drained_only_where_it_opted_in(stage: Stage) -> No
     elsewhere = "/api/v1/namespaces/shop/pods"
     stage.cluster.put(elsewhere, api_objects.pod("till", on="worker-a", app="till", namespace="shop"))
     write_run(stage.run_dir, kubeconfig=stage.run_dir.parents[2] / "kubeconfig", owned=False)
-    stage.cluster.labels = {api_objects.NAMESPACE: {node_drain.OPT_IN: "true"}}
+    stage.cluster.labels = {api_objects.NAMESPACE: {opt_in.LABEL: "true"}}
 
     with pytest.raises(ClusterError, match="must not be drained: shop/till would be evicted"):
         node_drain.inject(streams_min=1, node="worker-a")
     assert stage.changes_asked() == []
 
-    stage.cluster.labels["shop"] = {node_drain.OPT_IN: "true"}
+    stage.cluster.labels["shop"] = {opt_in.LABEL: "true"}
     assert node_drain.inject(streams_min=1, node="worker-a")["refused"] == {"till": 0, "engine-a": 0}
 
 

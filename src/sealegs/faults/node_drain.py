@@ -16,9 +16,9 @@ from sealegs.faults.eviction import evict_all
 from sealegs.kube import acts, reads
 from sealegs.kube.api import Api
 from sealegs.kube.objects import Pod
+from sealegs.kube.opt_in import opted_in
 
 FAULT = "node_drain"
-OPT_IN = "sealegs/allow-faults"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,9 +147,8 @@ def _aim(run: ActiveRun, nodes: tuple[str, ...], *, streams: int = 0) -> Aim:
     """What a drain of nodes would do now. ClusterError when it must not begin, or would move nothing."""
     where = " and ".join(nodes)
     pods = [pod for node in nodes for pod in reads.pods(run.api, node=node)]
-    namespaces = (
-        None if run.owned else {one for one in {pod.namespace for pod in pods} if _opted_in(run, one)}
-    )
+    there = {pod.namespace for pod in pods}
+    namespaces = None if run.owned else {one for one in there if opted_in(run.api, one)}
     drawn = plan(pods, namespaces=namespaces)
     if drawn.refusals:
         raise ClusterError(f"node {where} must not be drained: {'; '.join(drawn.refusals)}")
@@ -157,11 +156,6 @@ def _aim(run: ActiveRun, nodes: tuple[str, ...], *, streams: int = 0) -> Aim:
     if not ours:
         raise ClusterError(f"a drain of node {where} would move no pod of namespace {run.namespace}")
     return Aim(nodes=nodes, plan=drawn, pods=ours, streams=streams)
-
-
-def _opted_in(run: ActiveRun, namespace: str) -> bool:
-    """Whether faults may touch a namespace."""
-    return reads.namespace_labels(run.api, namespace).get(OPT_IN) == "true"
 
 
 def _uncordon(api: Api, args: states.Record) -> str:

@@ -6,18 +6,13 @@ Its witness is who the recorder saw behind that, which follows readiness and not
 from sealegs.active import ActiveRun
 from sealegs.errors import ClusterError
 from sealegs.faults import states, targets
-from sealegs.kube import reads
-
-OPT_IN = "sealegs/allow-faults"
+from sealegs.kube import opt_in
 
 
 def require_opt_in(run: ActiveRun, namespace: str) -> None:
     """The cluster was made here, or whoever owns it has labelled the namespace. ClusterError if not."""
-    if not run.owned and reads.namespace_labels(run.api, namespace).get(OPT_IN) != "true":
-        raise ClusterError(
-            f"namespace {namespace} has not opted in to faults: whoever owns it runs "
-            f"`kubectl label namespace {namespace} {OPT_IN}=true`"
-        )
+    if not run.owned and not opt_in.opted_in(run.api, namespace):
+        raise ClusterError(f"namespace {namespace} has not opted in to faults: {opt_in.how(namespace)}")
 
 
 def arm(run: ActiveRun, fault: str, *, target: states.Record, streams_min: int) -> int:

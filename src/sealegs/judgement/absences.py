@@ -34,11 +34,8 @@ class Absence:
 
 def absences_of(facts: Facts) -> dict[str, tuple[Absence, ...]]:
     """Each pod's absences, by its name, in time order. One that never was ready is not away yet."""
-    records: dict[tuple[str, str], list[Record]] = {}
-    for record in facts.of_kind("pod"):
-        records.setdefault((str(record["name"]), str(record.get("uid"))), []).append(record)
     found: dict[str, tuple[Absence, ...]] = {}
-    for (name, _), its in records.items():
+    for (name, _), its in facts.pods().items():
         found[name] = (*found.get(name, ()), *_absences(its))
     return found
 

@@ -47,6 +47,13 @@ class Facts:
         """Timeline records of one kind, in time order."""
         return (record for record in self.timeline if record["kind"] == kind)
 
+    def pods(self) -> dict[tuple[str, str], list[Record]]:
+        """Timeline records of each pod, in time order, by its name and uid: a name may come again."""
+        found: dict[tuple[str, str], list[Record]] = {}
+        for record in self.of_kind("pod"):
+            found.setdefault((str(record["name"]), str(record.get("uid"))), []).append(record)
+        return found
+
     @property
     def seen_until_s(self) -> float:
         """When the last thing of the run was written down."""

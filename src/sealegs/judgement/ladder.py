@@ -150,9 +150,7 @@ def _ejected(facts: Facts, *, struck_s: float) -> Iterator[tuple[float, str]]:
 
 def _successors(facts: Facts, away: dict[str, Absence], *, struck_s: float) -> Iterator[_Successor]:
     """What took the place of each pod that was away: of the new ones of its app the first that is left."""
-    found: dict[tuple[str, str], list[Record]] = {}
-    for record in facts.of_kind("pod"):
-        found.setdefault((str(record["name"]), str(record.get("uid"))), []).append(record)
+    found = facts.pods()
     new = [its for its in found.values() if its[0]["t_s"] >= struck_s]
     lists = list(facts.of_kind("endpoints"))
     for pod, absence in away.items():
