@@ -37,12 +37,10 @@ def places(nodes: Iterable[Place], *, avoid: Collection[str] = ()) -> tuple[str,
 
 
 def not_apart(facts: Facts, story: FaultStory | None) -> tuple[str, ...]:
-    """In words, where load ran in the cluster and not apart from the fault, or where that cannot be known.
+    """In words, where load pods ran and not apart from the fault, or where that cannot be known.
 
     A fault that names no node disturbs none.
     """
-    if facts.scenario.traffic.where != "cluster":
-        return ()
     pods = {str(one.get("name")): str(one.get("node") or "") for one in facts.of_kind("load_pod")}
     target = {} if story is None else story.target
     hit = {str(one) for one in (target.get("node"), *target.get("nodes", ())) if one}

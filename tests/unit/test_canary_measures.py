@@ -57,6 +57,7 @@ def measured(
     sent: Iterable[tuple[float, str]],
     *,
     timeline: Sequence[Row] = release(),
+    at_least: float | None = None,
     **changes: Any,  # noqa: ANN401 - any column
 ) -> Measured:
     """A measure, where requests were sent at these times and answered by these pods."""
@@ -73,7 +74,7 @@ def measured(
     ]
     facts = lost_requests.run(rows, timeline=timeline)
     situation = Situation(facts=facts, fates=fates_of(facts), story=fault_story(facts), in_flight=InFlight())
-    return MEASURES[measure](situation, Bound(name="b", measure=measure))
+    return MEASURES[measure](situation, Bound(name="b", measure=measure, at_least=at_least))
 
 
 def split(hit: int, other: int) -> list[tuple[float, str]]:
@@ -116,6 +117,19 @@ def test_three_hundred_requests_may_be_split_as_the_scenario_says(hit: int, *, k
     assert found.value is not None
     assert (found.value >= 0.001) is kept
     assert found.detail == f"{hit} of 300 requests, {hit / 300:.1%}, went to a canary with a weight of 20 %"
+
+
+@pytest.mark.parametrize(("sent", "known"), [(1, False), (34, False), (35, True), (300, True)])
+def test_a_split_that_could_not_fail_is_none(sent: int, *, known: bool) -> None:
+    """At 20 % none of 34 is as likely as 0.001: a bound of that would pass whatever the canary got."""
+    for hit in (0, sent):
+        found = measured("weight-p-value", split(hit, sent - hit), at_least=0.001)
+        assert (found.value is not None) == known
+        assert known or f"{hit} of {sent} requests" in found.detail
+        assert found.value is None or found.value < 0.001
+    # Nearly all are to go there: that none does would show soon, and that all do would not.
+    assert measured("weight-p-value", split(5, 0), timeline=release(95), at_least=0.001).value is None
+    assert measured("weight-p-value", split(1, 0)).value is not None
 
 
 def test_only_what_was_sent_at_the_weight_counts() -> None:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from tests.golden.case import BASELINE_AT_S, FAULT_AT_S, INJECTED_S, PODS, T0_S, VICTIM
+from tests.golden.case import BASELINE_AT_S, END_S, FAULT_AT_S, INJECTED_S, PODS, T0_S, VICTIM
 from tests.golden.make_run import made_facts
 from tests.unit.changes import check, is_, requests_where, with_record, with_truth, without_records
 
@@ -97,6 +97,34 @@ def test_nobody_may_look_away_while_the_fault_stands(from_s: float, away_s: floa
     facts = away(made_facts("pass"), from_s, from_s + away_s)
 
     assert check(decide(facts), "samples-present") == ok
+
+
+@pytest.mark.parametrize("beat_s", [0.0, 0.49, 0.5, 0.98])
+def test_a_beat_near_a_whole_second_loses_none(beat_s: float) -> None:
+    """A look comes a little early or late: two in a calendar second are two beats all the same."""
+    facts = made_facts("pass")
+    looks = (
+        {**one, "t_s": round(one["t_s"]) + beat_s + (0.05 if number % 2 else -0.05)}
+        for number, one in enumerate(facts.samples)
+    )
+    (found,) = (
+        one
+        for one in decide(dataclasses.replace(facts, samples=tuple(looks))).validity.checks
+        if one.name == "samples-present"
+    )
+
+    assert found.value == pytest.approx(1.0, abs=1 / (END_S - BASELINE_AT_S))
+
+
+@pytest.mark.parametrize(
+    ("from_s", "until_s"), [(BASELINE_AT_S, BASELINE_AT_S + 20), (END_S - 20, END_S + 1)]
+)
+def test_a_hole_at_an_end_of_the_run_is_one(from_s: float, until_s: float) -> None:
+    """Seconds count from the baseline to the end, though beats do from the first look."""
+    facts = made_facts("pass")
+
+    assert not check(decide(away(facts, from_s, until_s)), "samples-present")
+    assert check(decide(away(facts, from_s + 5, until_s - 5)), "samples-present")
 
 
 @pytest.mark.parametrize(("api_server", "ok"), [(True, True), (False, False)])

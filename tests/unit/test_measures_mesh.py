@@ -1,90 +1,12 @@
 """What the mesh did of its own accord, by made evidence: from 100 s on an engine fails that two doors ask."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
-import pyarrow as pa
 import pytest
 from tests.unit import lost_requests
 from tests.unit.lost_requests import Row
-
-from sealegs import tables
-from sealegs.judgement.facts import Facts, fault_story
-from sealegs.judgement.fates import fates_of
-from sealegs.judgement.in_flight import InFlight
-from sealegs.judgement.measures import MEASURES
-from sealegs.judgement.measures.measured import Measured
-from sealegs.judgement.situation import Situation
-from sealegs.scenario.claim import Bound
-
-PHASES = {"baseline": 10.0, "fault": 100.0, "recovery": 160.0, "end": 200.0}
-DOORS = {"door-a": "10.0.0.8", "door-b": "10.0.0.9"}
-BAD = "bad"
-
-
-def timeline(*pods: str) -> tuple[Row, ...]:
-    """Phases, doors, and a fault injected into these pods."""
-    marks = [{"t_s": t_s, "kind": "phase", "name": name} for name, t_s in PHASES.items()]
-    apps = {**dict.fromkeys(DOORS, "llm-api"), "gate": "istio-ingressgateway"}
-    doors = [
-        {"t_s": 1.0, "kind": "pod", "name": name, "ip": DOORS.get(name, "10.0.0.7"), "app": app}
-        for name, app in apps.items()
-    ]
-    fault = {"kind": "fault", "fault": "engine_answers", "state": "injected", "target": {"pods": list(pods)}}
-    return tuple(sorted([*marks, *doors, {"t_s": 100.0, **fault}], key=lambda one: one["t_s"]))
-
-
-def looks(*ejected: Mapping[str, int], start_s: float = 100.5, **fields: Any) -> tuple[Row, ...]:  # noqa: ANN401
-    """A sample a second with what each proxy says that it has ejected."""
-    return tuple({"t_s": start_s + after_s, "ejected": one, **fields} for after_s, one in enumerate(ejected))
-
-
-def error(number: int, at_s: float, door: str, *, pod: str = BAD, status: int = 503) -> tuple[Row, Row]:
-    """A request that an engine failed through a door: its row, and the gateway's record."""
-    row = lost_requests.row(
-        number,
-        intended_s=at_s - 0.01,
-        sent_s=at_s - 0.01,
-        end_s=at_s,
-        outcome="http_5xx",
-        status=status,
-        pod=pod,
-    )
-    record = {"request_id": row["request_id"], "start_time": "2026", "response_code": status}
-    return row, {**record, "response_flags": "-", "upstream_host": f"{DOORS[door]}:8080"}
-
-
-def answered(number: int, at_s: float, **columns: Any) -> Row:  # noqa: ANN401 - any column
-    """A request that was answered within a second, by an engine that is sound."""
-    good = {"outcome": "ok", "status": 200, "pod": "good", "tokens_received": 3}
-    times = {"intended_s": at_s, "sent_s": at_s, "end_s": at_s + 1}
-    return lost_requests.row(number, **good | times | columns)
-
-
-def run(
-    rows: Sequence[Row],
-    *,
-    records: Sequence[Row] = (),
-    samples: Sequence[Row] = (),
-    truth: Sequence[Row] = (),
-    pods: Sequence[str] = (BAD,),
-) -> Facts:
-    """The evidence of one run."""
-    facts = lost_requests.run(
-        rows,
-        timeline=timeline(*pods),
-        mesh=tuple(records),
-        truth=pa.Table.from_pylist(list(truth), schema=tables.TRUTH),
-    )
-    return replace(facts, samples=tuple(samples))
-
-
-def measured(name: str, facts: Facts, **keys: Any) -> Measured:  # noqa: ANN401 - any key of a bound
-    """One measure of a run."""
-    situation = Situation(facts=facts, fates=fates_of(facts), story=fault_story(facts), in_flight=InFlight())
-    return MEASURES[name](situation, Bound(name="b", measure=name, **keys))
-
+from tests.unit.two_doors import BAD, DOORS, answered, error, looks, measured, run
 
 # Door a meets three errors until 101.0, and the engine again at 117.5; door b four until 101.8, and at 119.0.
 ERRORS = [
@@ -134,6 +56,37 @@ def test_only_the_observers_proxies_are_asked(observer: str, value: int | None) 
 def test_where_no_proxy_spoke_nobody_knows(samples: tuple[Row, ...], phase: str, value: int | None) -> None:
     """Silence is no zero: not in the phase, not in evidence of old, not in a look that no proxy answered."""
     assert measured("ejected-max", run(ROWS, samples=samples), phase=phase).value == value
+
+
+@pytest.mark.parametrize(
+    ("said", "observer", "value"),
+    [
+        ({"gate": 0}, "", None),
+        ({"gate": 0, "door-a": 0}, "", None),
+        ({"door-a": 0}, "llm-api", None),
+        ({"door-a": 0, "door-b": 0}, "llm-api", 0),
+        ({"door-a": 0, "door-b": 0}, "", None),
+        ({"door-a": 1}, "llm-api", 1),
+    ],
+)
+def test_that_nobody_was_out_takes_the_word_of_all(
+    said: Mapping[str, int], observer: str, value: int | None
+) -> None:
+    """A proxy that was there and silent may have had somebody out; what another had out is a number."""
+    found = measured("ejected-max", run(ROWS, samples=looks(said)), observer=observer, phase="fault")
+
+    assert found.value == value
+
+
+@pytest.mark.parametrize(("gone_s", "value"), [(99.0, 0), (101.0, None)])
+def test_a_proxy_that_had_gone_need_not_speak(gone_s: float, value: int | None) -> None:
+    """Before the phase; one that went in it was there. Nor need one that comes after it."""
+    facts = run(ROWS, samples=looks({"door-a": 0}))
+    gone = {"kind": "pod", "name": "door-b", "ip": DOORS["door-b"], "app": "llm-api", "event": "deleted"}
+    new = gone | {"t_s": 161.0, "name": "door-c", "event": "added"}
+    facts = replace(facts, timeline=(*facts.timeline, gone | {"t_s": gone_s}, new))
+
+    assert measured("ejected-max", facts, observer="llm-api", phase="fault").value == value
 
 
 def test_errors_are_counted_by_proxy_until_its_own_ejection() -> None:
@@ -194,6 +147,15 @@ def test_its_share_is_of_what_was_sent_while_all_had_it_out() -> None:
     assert measured("share-while-ejected", run(sent, samples=looks(*[A] * 20))).value is None
 
 
+def test_a_silent_door_is_not_known_to_have_it_out() -> None:
+    """Door b says nothing from 109.5 s on, so that only what was sent until 104.5 s counts."""
+    samples = (*looks(*[BOTH] * 6, start_s=103.5), *looks(*[{"door-a": 1}] * 12, start_s=109.5))
+    sent = [answered(30, 104.0), *(answered(31 + number, 110.0 + number, pod=BAD) for number in range(6))]
+    found = measured("share-while-ejected", run(sent, samples=samples))
+
+    assert (found.value, "of 1 requests" in found.detail) == (0, True)
+
+
 @pytest.mark.parametrize(
     "name", ["errors-until-ejected", "errors-until-ejected-min", "ejected-s", "share-while-ejected"]
 )
@@ -204,14 +166,45 @@ def test_about_several_targets_nothing_is_said(name: str) -> None:
     assert (found.value, "exactly one pod" in found.detail) == (None, True)
 
 
-def test_overflow_is_what_grew_in_the_phase() -> None:
-    """The counter runs since the run's start."""
-    counts = [*looks({}, {}, start_s=98.5, pending_overflow=2), *looks({}, pending_overflow=7, start_s=101.0)]
-    facts = run(ROWS, samples=counts)
+@pytest.mark.parametrize(
+    ("grown", "at_most", "value"),
+    [
+        ({}, 0, 0),
+        # Before the phase, and long after.
+        ({99.5: 2, 165.5: 3}, 0, 0),
+        ({110.5: 5}, None, 5),
+        ({99.5: 2, 110.5: 4, 130.5: 1, 165.5: 9}, None, 5),
+        # A look soon after an edge may tell of a refusal before it.
+        *(({at_s: 25}, 0, None) for at_s in (160.5, 164.5, 100.5, 104.5)),
+        ({103.5: 25, 105.5: 1}, 0, 1),
+        ({103.5: 25, 105.5: 1}, 1, None),
+        ({110.5: 5, 160.5: 1}, 4, 5),
+        ({110.5: 5, 160.5: 1}, 5, None),
+        ({110.5: 5, 160.5: 1}, None, None),
+    ],
+)
+def test_overflow_is_what_surely_grew_in_the_phase(
+    grown: Mapping[float, int], at_most: float | None, value: int | None
+) -> None:
+    """From 100 to 160 s. A count is up to four seconds old, so that at an edge it is nobody's."""
+    seconds = [90.5 + number for number in range(90)]
+    counts = [sum(by for at_s, by in grown.items() if at_s <= t_s) for t_s in seconds]
+    samples = [{"t_s": t_s, "pending_overflow": n} for t_s, n in zip(seconds, counts, strict=True)]
+    found = measured("overflow", run(ROWS, samples=samples), phase="fault", at_most=at_most)
 
-    assert measured("overflow", facts, phase="fault").value == 5
-    assert measured("overflow", facts, phase="run").value == 7
+    assert found.value == value
+
+
+def test_overflow_of_a_phase_that_nobody_outlasted_is_unknown() -> None:
+    """No look after it, or none in it; what is beyond the limit by then stays beyond."""
+    late = looks({}, {}, start_s=158.5, pending_overflow=7)
+    facts = run(ROWS, samples=late)
+    grew = run(ROWS, samples=(*looks({}, start_s=105.0, pending_overflow=0), *late))
+
+    assert measured("overflow", facts, phase="fault", at_most=0).value is None
     assert measured("overflow", facts, phase="recovery").value is None
+    assert measured("overflow", grew, phase="fault").value is None
+    assert measured("overflow", grew, phase="fault", at_most=6).value == 7
 
 
 def test_an_attempt_that_engines_saw_twice_was_sent_again_by_the_mesh() -> None:
@@ -225,65 +218,3 @@ def test_an_attempt_that_engines_saw_twice_was_sent_again_by_the_mesh() -> None:
     found = measured("attempts-max", run(rows, truth=[*lines, *again]))
     assert (found.value, found.request_ids) == (3, ("r1",))
     assert measured("attempts-max", run(rows)).value is None
-
-
-def test_durations_are_those_of_one_models_requests() -> None:
-    """From sending to the end, of the bound's model and profile, whatever became of it, or if answered."""
-    late = {"outcome": "http_5xx", "status": 504}
-    rows = [
-        answered(1, 100.5, sent_s=101.0, end_s=161.5, **late),
-        answered(2, 102.0, end_s=161.9, **late),
-        answered(3, 103.0, end_s=110.0),
-        answered(4, 104.0, end_s=134.2, **late),
-        answered(5, 12.0, end_s=95.0),
-    ]
-    facts = run(rows)
-    models = ["default", "default", "default", "gpt35", "default"]
-    planned = [
-        dict(one, model_type=model, profile="chat" if number == 2 else "batch")
-        for number, (one, model) in enumerate(zip(facts.schedule.to_pylist(), models, strict=True))
-    ]
-    facts = replace(facts, schedule=pa.Table.from_pylist(planned, schema=tables.SCHEDULE))
-
-    def value(name: str, model: str, phase: str = "fault", profile: str = "") -> float | None:
-        return measured(name, facts, model_type=model, phase=phase, profile=profile).value
-
-    assert value("timeout-s-min", "default") == pytest.approx(59.9)
-    assert value("timeout-s-min", "gpt35") == pytest.approx(30.2)
-    assert value("timeout-s-min", "gpt4") is None
-    assert value("lasted-s-max", "default") == pytest.approx(60.5)
-    assert value("lasted-s-max", "default", "run") == pytest.approx(83.0)
-    assert value("answered-s-max", "default") == pytest.approx(7.0)
-    assert value("answered-s-max", "gpt35") is None
-    assert value("lasted-s-max", "") == pytest.approx(60.5)
-    assert value("lasted-s-max", "default", profile="chat") == pytest.approx(7.0)
-    assert value("lasted-s-max", "gpt35", profile="chat") is None
-
-
-def test_whatever_fails_before_its_time_is_early() -> None:
-    """A 503 after two seconds is, a refusal is not; and where time was up for nobody nothing is measured."""
-    late = answered(1, 101.0, end_s=161.0, outcome="http_5xx", status=504)
-    others = [
-        answered(2, 102.0, end_s=104.0, outcome="http_5xx", status=503),
-        answered(3, 103.0, end_s=103.1, outcome="http_429", status=429),
-    ]
-
-    found = measured("timeout-s-min", run([late, *others]), phase="fault")
-    assert found.value == pytest.approx(2.0)
-    assert found.request_ids == ("r1", "r2")
-    assert measured("timeout-s-min", run(others), phase="fault").value is None
-
-
-def test_a_silence_counts_wherever_it_was() -> None:
-    """Before the first token, between two, after the last, and of a request that was told nothing at all."""
-    begun = {"sent_s": 101.0, "first_token_s": 103.5, "last_token_s": 110.0, "end_s": 110.1, "gap_s_max": 2.0}
-    nothing = {"first_token_s": None, "last_token_s": None, "gap_s_max": None}
-
-    def value(**changes: float | str | None) -> float | None:
-        return measured("silent-s-max", run([answered(1, 101.0, **begun | changes)]), phase="fault").value
-
-    assert value() == pytest.approx(2.5)
-    assert value(gap_s_max=4.0) == pytest.approx(4.0)
-    assert value(end_s=117.0) == pytest.approx(7.0)
-    assert value(end_s=121.0, outcome="http_5xx", status=504, **nothing) == pytest.approx(20.0)
-    assert value(end_s=None, outcome="hole", **nothing) is None

@@ -8,6 +8,7 @@ from tests.golden.make_run import made_facts
 from tests.unit import api_objects
 
 from sealegs.judgement.facts import Facts, fault_story
+from sealegs.judgement.verdict import decide
 from sealegs.kube.objects import Node, parse_node
 from sealegs.placement import not_apart, places
 
@@ -89,4 +90,5 @@ def test_load_on_the_clients_machine_has_no_place_in_the_cluster() -> None:
     """There is nothing to be apart from."""
     facts = made_facts("pass")
 
-    assert not_apart(facts, fault_story(facts)) == ()
+    assert "load-apart" not in {one.name for one in decide(facts).validity.checks}
+    assert "load-apart" in {one.name for one in decide(in_cluster()).validity.checks}

@@ -40,6 +40,13 @@ def fallen(facts: Facts, name: str, **changes: Any) -> Facts:  # noqa: ANN401 - 
     return with_record(there, t_s=70.0, **pod_of(name, ready=False, **changes))
 
 
+def node_states(facts: Facts, *states: tuple[float, bool]) -> Facts:
+    """The facts with a node that was ready at the first look, and from these times on was or was not."""
+    for t_s, ready in ((0.1, True), *states):
+        facts = with_record(facts, t_s=t_s, kind="node", name=NODES[0], ready=ready)
+    return facts
+
+
 INVALIDATING: dict[str, tuple[Change, str]] = {
     "no-end-mark": (lambda f: without_records(f, kind="phase", name="end"), "run-finished"),
     "no-recovery-mark": (lambda f: without_records(f, kind="phase", name="recovery"), "run-finished"),
@@ -107,7 +114,27 @@ INVALIDATING: dict[str, tuple[Change, str]] = {
     ),
     "not-gone": (lambda f: without_records(f, kind="fault", state="gone"), "fault-gone"),
     "node-lost": (
-        lambda f: with_record(f, t_s=80.0, kind="node", name=NODES[0], ready=False),
+        lambda f: node_states(f, (80.0, False)),
+        "no-foreign-events",
+    ),
+    "node-lost-again": (
+        lambda f: node_states(f, (0.5, False), (1.5, True), (95.0, False)),
+        "no-foreign-events",
+    ),
+    "node-lost-since-before-the-baseline": (
+        lambda f: node_states(f, (0.5, False)),
+        "no-foreign-events",
+    ),
+    "node-back-in-the-baseline": (
+        lambda f: node_states(f, (0.5, False), (BASELINE_AT_S + 1, True)),
+        "no-foreign-events",
+    ),
+    "pod-taken-since-before-the-baseline": (
+        lambda f: with_record(
+            with_record(f, t_s=25.0, **pod_of(PODS[0], reason="PreemptionByScheduler")),
+            t_s=99.0,
+            **pod_of(PODS[0], reason="PreemptionByScheduler", event="deleted"),
+        ),
         "no-foreign-events",
     ),
     "pod-preempted": (
@@ -139,8 +166,9 @@ INVALIDATING: dict[str, tuple[Change, str]] = {
 
 NOT_FOREIGN: dict[str, Change] = {
     "node-of-the-fault": lambda f: with_record(f, t_s=95.0, kind="node", name=NODES[1], ready=False),
-    "before-the-baseline": lambda f: with_record(f, t_s=25.0, kind="node", name=NODES[0], ready=False),
+    "before-the-baseline": lambda f: node_states(f, (25.0, False), (BASELINE_AT_S - 1, True)),
     "after-the-end": lambda f: with_record(f, t_s=END_S + 1, kind="node", name=NODES[0], ready=False),
+    "node-down-all-the-time": lambda f: with_record(f, t_s=0.5, kind="node", name="elsewhere", ready=False),
     "cordoned-only": lambda f: with_record(f, t_s=80.0, kind="node", name=NODES[0], ready=True),
     "evicted-by-us": lambda f: with_record(
         with_record(f, t_s=99.0, **pod_of(PODS[0], reason="EvictionByEvictionAPI")),
@@ -159,6 +187,15 @@ NOT_FOREIGN: dict[str, Change] = {
 def test_what_the_fault_did_is_not_foreign(case: str) -> None:
     """Nor is what came outside the measured time, what a pod did itself under the fault, or a Job's end."""
     assert check(decide(NOT_FOREIGN[case](made_facts("pass"))), "no-foreign-events")
+
+
+def test_a_node_that_is_lost_twice_is_told_once() -> None:
+    """When it was lost first of the times that reach into the run."""
+    facts = node_states(made_facts("pass"), (0.5, False), (1.5, True), (70.0, False), (71.0, True))
+    lost = decide(node_states(facts, (95.0, False)))
+
+    (told,) = (one.detail for one in lost.validity.checks if one.name == "no-foreign-events")
+    assert told == f"foreign events: node {NODES[0]} not ready at 70.0 s"
 
 
 def test_a_pod_that_falls_under_load_alone_is_the_systems_own() -> None:

@@ -27,12 +27,13 @@ class _Release:
     since_s: Mapping[str, float]
 
 
-def weight_p_value(situation: Situation, _bound: Bound) -> Measured:
+def weight_p_value(situation: Situation, bound: Bound) -> Measured:
     """How likely a split by the canary's weight is at least as far off as the one that was seen: 1 at most.
 
     A proxy draws for each request by itself, so among those that were sent from landed to undone, and whose
     engine is known, the number on the canary is binomial. The value is twice the smaller of its two exact
-    tails: at least 1 - c where the weight lies in the Clopper-Pearson interval of confidence c.
+    tails: at least 1 - c where the weight lies in the Clopper-Pearson interval of confidence c. None of so
+    few requests that all of them on one side would be no less likely than the bound allows.
     """
     fates, release = situation.fates, _release(situation)
     if release is None or "landed" not in release.since_s:
@@ -43,9 +44,10 @@ def weight_p_value(situation: Situation, _bound: Bound) -> Measured:
     n, k, share = int(sent.sum()), int(on_canary.sum()), release.weight / PERCENT
     if not n:
         return Measured(value=None, detail="no request that was sent at the weight was answered")
-    value = min(1.0, 2 * min(float(bdtr(k, n, share)), float(bdtrc(k - 1, n, share))))
     told = f"{k} of {n} requests, {k / n:.1%}, went to a canary with a weight of {release.weight:g} %"
-    return Measured(value=value, detail=told, request_ids=fates.ids(on_canary))
+    if bound.at_least is not None and max(_p_value(0, n, share), _p_value(n, n, share)) >= bound.at_least:
+        return Measured(value=None, detail=f"{told}: too few to tell whether it is kept")
+    return Measured(value=_p_value(k, n, share), detail=told, request_ids=fates.ids(on_canary))
 
 
 def after_rollback(situation: Situation, _bound: Bound) -> Measured:
@@ -88,6 +90,11 @@ def unserved(situation: Situation, bound: Bound) -> Measured:
     told = f"of {int(asked.sum())} requests {int(alone.sum())} were refused without an engine's name"
     detail = f"{told} ({listed})" if listed else told
     return Measured(value=int(alone.sum()), detail=detail, request_ids=fates.ids(alone))
+
+
+def _p_value(k: int, n: int, share: float) -> float:
+    """Twice the smaller exact tail of k of n where each is one with this share; 1 at most."""
+    return min(1.0, 2 * min(float(bdtr(k, n, share)), float(bdtrc(k - 1, n, share))))
 
 
 def _release(situation: Situation) -> _Release | None:

@@ -6,8 +6,9 @@ answer. Statistics are read every other second and are up to `mesh.OLD_S_MAX` ol
 that moments are taken from requests.
 """
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ from sealegs.judgement.measures.measured import Measured
 from sealegs.judgement.measures.replicas import spans_of
 from sealegs.judgement.situation import Situation
 from sealegs.scenario.claim import Bound
-from sealegs.stack_shape import API
+from sealegs.stack_shape import API, GATEWAY
 
 SERVER_ERROR = 500
 NO_TARGET = Measured(value=None, detail="no fault was injected into exactly one pod")
@@ -49,7 +50,10 @@ class _Client:
 
 
 def ejected_max(situation: Situation, bound: Bound) -> Measured:
-    """The most hosts that one proxy, of the observer's if it names one, had out in any look of the phase."""
+    """The most hosts that one proxy, of the observer's if it names one, had out in any look of the phase.
+
+    It is 0 only if every proxy that was there in the phase spoke in it: of silence nothing follows.
+    """
     apps = {str(pod["name"]): pod.get("app") for pod in situation.facts.of_kind("pod")}
     seen = [
         (count, sample["t_s"], proxy)
@@ -61,9 +65,14 @@ def ejected_max(situation: Situation, bound: Bound) -> Measured:
         whose = f" of {bound.observer}" if bound.observer else ""
         return Measured(value=None, detail=f"no proxy{whose} said in phase {bound.phase} what it had ejected")
     most, at_s, proxy = max(seen, key=lambda one: (one[0], -one[1]))
-    if not most:
-        return Measured(value=0, detail=f"none, in what {len({one[2] for one in seen})} proxies said")
-    return Measured(value=most, detail=f"{proxy} had {most} out at {at_s:.1f} s, the most of any proxy")
+    if most:
+        return Measured(value=most, detail=f"{proxy} had {most} out at {at_s:.1f} s, the most of any proxy")
+    spoke = {one[2] for one in seen}
+    asked = {bound.observer} if bound.observer else {API, GATEWAY}
+    if silent := _there(situation, asked, phase=bound.phase) - spoke:
+        told = f"what {', '.join(sorted(silent))} had ejected was not heard in phase {bound.phase}"
+        return Measured(value=None, detail=f"none, in what {len(spoke)} proxies said; {told}")
+    return Measured(value=0, detail=f"none, in what {len(spoke)} proxies said")
 
 
 def errors_until_ejected(situation: Situation, _bound: Bound) -> Measured:
@@ -130,7 +139,12 @@ def share_while_ejected(situation: Situation, _bound: Bound) -> Measured:
 
 
 def overflow(situation: Situation, bound: Bound) -> Measured:
-    """How many requests proxies refused in the phase because a pool of connections was at its limit."""
+    """How many requests proxies refused in the phase because a pool of connections was at its limit.
+
+    What a look has was counted up to `mesh.OLD_S_MAX` earlier: of what grew around an edge of the phase
+    nobody knows on which side it was. If anything did, or nobody looked so long after the phase, the value is
+    None unless what surely was inside is beyond the limit.
+    """
     spans = spans_of(situation, bound.phase)
     counted = [
         (one["t_s"], one["pending_overflow"])
@@ -140,11 +154,15 @@ def overflow(situation: Situation, bound: Bound) -> Measured:
     inside = [count for t_s, count in counted if any(span.holds(t_s) for span in spans)]
     if not inside:
         return Measured(value=None, detail=f"no look at the proxies in phase {bound.phase}")
-    before = max((count for t_s, count in counted if t_s < spans[0].start_s), default=0)
-    value = max(inside) - before
-    return Measured(
-        value=value, detail=f"{value:g} requests refused at the limit of a pool, by {len(inside)} looks"
-    )
+    start_s, end_s = spans[0].start_s, math.inf if spans[-1].end_s is None else spans[-1].end_s
+    before = max((count for t_s, count in counted if t_s <= start_s), default=0)
+    begun = min((count for t_s, count in counted if t_s >= start_s + mesh.OLD_S_MAX), default=math.inf)
+    ended = min((count for t_s, count in counted if t_s >= end_s + mesh.OLD_S_MAX), default=math.inf)
+    least, most = max(0, max(inside) - begun), ended - before
+    told = f"{least:g} requests refused at the limit of a pool, by {len(inside)} looks"
+    if least == most or (bound.at_most is not None and least > bound.at_most):
+        return Measured(value=least, detail=told)
+    return Measured(value=None, detail=f"at least {told}; of the edges of phase {bound.phase} nobody knows")
 
 
 def attempts_max(situation: Situation, bound: Bound) -> Measured:
@@ -171,6 +189,30 @@ def _looks(situation: Situation, phase: str) -> Iterator[Record]:
     for sample in situation.facts.samples:
         if sample.get("ejected") and any(span.holds(sample["t_s"]) for span in spans):
             yield sample
+
+
+def _lives(facts: Facts, apps: Collection[str]) -> dict[str, tuple[float, float]]:
+    """Pod of some apps → from when until when it was there; infinite of one that was not seen to go."""
+    found: dict[str, tuple[float, float]] = {}
+    for pod in facts.of_kind("pod"):
+        if pod.get("app") in apps:
+            name, gone = str(pod["name"]), pod.get("event") == "deleted"
+            came_s, _ = found.get(name, (pod["t_s"], math.inf))
+            found[name] = came_s, pod["t_s"] if gone else math.inf
+    return found
+
+
+def _there(situation: Situation, apps: Collection[str], *, phase: str) -> set[str]:
+    """The pods of some apps that were there in a phase, for however short a while."""
+    spans = [
+        (one.start_s, math.inf if one.end_s is None else one.end_s) for one in spans_of(situation, phase)
+    ]
+    lives = _lives(situation.facts, apps).items()
+    return {
+        name
+        for name, (came_s, gone_s) in lives
+        if any(came_s < end_s and start_s < gone_s for start_s, end_s in spans)
+    }
 
 
 def _target(situation: Situation) -> str | None:
@@ -219,12 +261,16 @@ def _first_out_s(situation: Situation, *, since_s: float) -> Mapping[str, float]
 
 
 def _all_out(situation: Situation) -> Iterator[tuple[float, float]]:
-    """First and last look of each stretch in which every client's proxy said that it had a host out."""
-    clients = set(_names(situation.facts).values())
+    """First and last look of each stretch in which every client's proxy said that it had a host out.
+
+    One that is there and says nothing may have it back.
+    """
+    lives = _lives(situation.facts, {API})
     stretch: list[float] = []
     for sample in situation.facts.samples:
-        counts = [count for proxy, count in (sample.get("ejected") or {}).items() if proxy in clients]
-        if counts and all(counts):
+        there = [name for name, (came_s, gone_s) in lives.items() if came_s <= sample["t_s"] < gone_s]
+        said = sample.get("ejected") or {}
+        if there and all(said.get(name) for name in there):
             stretch.append(sample["t_s"])
         elif stretch:
             yield stretch[0], stretch[-1]

@@ -97,7 +97,11 @@ def leaving_max(situation: Situation, bound: Bound) -> Measured:
 
 
 def lost_on_leaving(situation: Situation, bound: Bound) -> Measured:
-    """How many requests were lost of those that the app's pods had when they began to leave, or got later."""
+    """How many requests were lost of those that the app's pods had when they began to leave, or took later.
+
+    A pod's are those that it put its name on. What was sent to one that no longer took any was refused by a
+    proxy, without a name: that is counted by `unserved`.
+    """
     leaving, fates = _leaving(situation, bound), situation.fates
     if not leaving:
         return _nobody_left(bound)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TypeAlias
 
 from sealegs.judgement.facts import Facts, FaultStory, Record, mark_s
 from sealegs.judgement.validity.check import Check, none_of
@@ -14,6 +15,8 @@ SAMPLES_SHARE_MIN = 0.9
 GAP_S_MAX = 5.0
 # The stack, and what steers the mesh, by the label that Istio gives it. Others come and go, as a Job's pods.
 STANDING = ROLES | {"istiod"}
+# What was lost, in words, from when until when; a moment twice where it is one.
+Loss: TypeAlias = tuple[str, float, float]
 
 
 def stack_ready(facts: Facts) -> Check:
@@ -36,14 +39,13 @@ def no_foreign_events(facts: Facts, story: FaultStory | None) -> Check:
     under load alone, is the system's own doing, and for its objectives to judge.
     """
     start_s, end_s = mark_s(facts, "baseline"), mark_s(facts, "end")
-    found = sorted({**_lost_nodes(facts, story), **_lost_pods(facts, story)}.items(), key=lambda one: one[1])
-    inside = [
-        f"{what} at {t_s:.1f} s"
-        for what, t_s in found
-        if start_s is not None and start_s <= t_s < (math.inf if end_s is None else end_s)
-    ]
+    first: dict[str, float] = {}
+    for what, from_s, until_s in (*_lost_nodes(facts, story), *_lost_pods(facts, story)):
+        if start_s is not None and start_s <= until_s and from_s < (math.inf if end_s is None else end_s):
+            first[what] = min(from_s, first.get(what, math.inf))
+    found = [f"{what} at {t_s:.1f} s" for what, t_s in sorted(first.items(), key=lambda one: one[1])]
     return none_of(
-        "no-foreign-events", inside, good="nothing but the fault struck the cluster", bad="foreign events"
+        "no-foreign-events", found, good="nothing but the fault struck the cluster", bad="foreign events"
     )
 
 
@@ -57,33 +59,37 @@ def load_apart(facts: Facts, story: FaultStory | None) -> Check:
     )
 
 
-def _lost_nodes(facts: Facts, story: FaultStory | None) -> dict[str, float]:
-    """In words, each node that was not ready and that the fault was not aimed at, and when first."""
+def _lost_nodes(facts: Facts, story: FaultStory | None) -> Iterator[Loss]:
+    """Each time that a node was ready and no longer was that the fault was not aimed at."""
     aimed_at = story.target.get("node") if story else None
-    found: dict[str, float] = {}
+    stood: set[str] = set()
+    down_s: dict[str, float] = {}
     for record in facts.of_kind("node"):
-        if record.get("ready") is False and record["name"] != aimed_at:
-            found.setdefault(f"node {record['name']} not ready", record["t_s"])
-    return found
+        name = str(record["name"])
+        if record.get("ready") is not False:
+            stood.add(name)
+            if name in down_s:
+                yield f"node {name} not ready", down_s.pop(name), record["t_s"]
+        elif name in stood and name != aimed_at:
+            down_s.setdefault(name, record["t_s"])
+    yield from ((f"node {name} not ready", from_s, math.inf) for name, from_s in down_s.items())
 
 
-def _lost_pods(facts: Facts, story: FaultStory | None) -> dict[str, float]:
-    """In words, each pod that something other than the fault took away, and when first."""
+def _lost_pods(facts: Facts, story: FaultStory | None) -> Iterator[Loss]:
+    """Each word of a pod that something other than the fault took away."""
     aimed_at = story.pods if story else frozenset()
     ours = {one.get("uid") for one in facts.of_kind("eviction")}
-    found: dict[str, float] = {}
     for record in facts.of_kind("pod"):
         reason = record.get("reason")
         if reason and record["name"] not in aimed_at and record.get("uid") not in ours:
-            found.setdefault(f"pod {record['name']} {reason}", record["t_s"])
+            yield f"pod {record['name']} {reason}", record["t_s"], record["t_s"]
     if facts.scenario.experiment:
         until_s = story.injected_s if story and story.injected_s is not None else math.inf
-        found |= {what: t_s for what, t_s in _fallen_pods(facts) if t_s < until_s}
-    return found
+        yield from (one for one in _fallen_pods(facts) if one[1] < until_s)
 
 
-def _fallen_pods(facts: Facts) -> Iterator[tuple[str, float]]:
-    """In words, each time that a pod of those that stand was ready and no longer was, and when."""
+def _fallen_pods(facts: Facts) -> Iterator[Loss]:
+    """Each time that a pod of those that stand was ready and no longer was."""
     before: dict[str, Record] = {}
     for record in facts.of_kind("pod"):
         if record.get("app") not in STANDING:
@@ -91,7 +97,7 @@ def _fallen_pods(facts: Facts) -> Iterator[tuple[str, float]]:
         name = str(record["name"])
         was_ready = before.get(name, {}).get("ready")
         if was_ready and (record.get("event") == "deleted" or not record.get("ready")):
-            yield f"pod {name} no longer ready", record["t_s"]
+            yield f"pod {name} no longer ready", record["t_s"], record["t_s"]
         before[name] = record
 
 
@@ -108,7 +114,8 @@ def samples_present(facts: Facts, story: FaultStory | None) -> Check:
     asked_s = end_s - (end_s if start_s is None else start_s) - (stood_s[1] - stood_s[0] if blind else 0.0)
     looks_s = [one["t_s"] for one in facts.samples if start_s is not None and start_s <= one["t_s"] <= end_s]
     seen_s = [t_s for t_s in looks_s if not (blind and stood_s[0] <= t_s < stood_s[1])]
-    share = min(1.0, len({int(t_s) for t_s in seen_s}) / asked_s) if asked_s > 0 else 0.0
+    # Beats from the first look on: where they lie near a whole second, one second would have two of them.
+    share = min(1.0, len({round(t_s - seen_s[0]) for t_s in seen_s}) / asked_s) if asked_s > 0 else 0.0
     away_s = 0.0 if blind else _away_s((start_s or 0.0, *looks_s, end_s), stood_s)
     detail = f"{share:.0%} of the seconds from baseline to the end have a sample"
     if away_s > GAP_S_MAX:
