@@ -34,6 +34,7 @@ LAYERS = {
     "outputs": SHOW,
     "placement": PURE,
     "portrait": SHOW,
+    "preflight": ACT,
     "probes": ACT,
     "profiles": PURE,
     "progress": SHOW,

@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 
 from sealegs import cluster as clusters
+from sealegs import preflight
 from sealegs.cluster import up as making
 from sealegs.cluster.progress import lasted
 from sealegs.commands import context_option, root_option, say
@@ -32,7 +33,7 @@ from sealegs.outputs import deliver, without_commands
 from sealegs.progress import shown
 from sealegs.report import words
 from sealegs.run import execute, plan
-from sealegs.scenario import load_scenario, root_of
+from sealegs.scenario import root_of
 from sealegs.traffic.schedule import dropped_of
 
 EXIT_USAGE, EXIT_ENVIRONMENT = 4, 5
@@ -118,7 +119,7 @@ def run(scenario: Path, context: str | None, outputs: Path | None, mutant: str |
 
     The run's folder is reports/runs/<run_id>/; the exit code is the verdict.
     """
-    asked = load_scenario(scenario)
+    asked = preflight.read(scenario)
     if mutant is not None and context is not None:
         raise click.UsageError(
             "a defect is planted in the cluster made here only: no --mutant with --context"
@@ -163,7 +164,7 @@ def check(scenarios: tuple[Path, ...]) -> None:
     problems: list[str] = []
     for path in scenarios:
         try:
-            scenario = load_scenario(path)
+            scenario = preflight.read(path)
             planned = plan(scenario)
         except ScenarioError as error:
             problems += error.problems

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sealegs import evidence, experiment, identity, load_pods, needs, stack, stack_choice, tables
+from sealegs import evidence, experiment, identity, load_pods, needs, preflight, stack, stack_choice, tables
 from sealegs.cluster import Cluster, at_gateway, docker
 from sealegs.errors import ClusterError, MissingError
 from sealegs.heal import require_nothing_left, undo_all
@@ -57,11 +57,10 @@ def plan(scenario: Scenario) -> pa.Table:
     """What a run of the scenario would send, from the start of load.
 
     Raises:
-        ScenarioError: nothing of it fits the model, it is more than its processes can send in time, or its
-            stack's file is wrong, or its knee is not known.
+        ScenarioError: nothing of it fits the model, it is more than its processes can send in time, or what
+            `preflight.ready` says.
     """
-    scenario = resolved(scenario)
-    stack_choice.shape_for(scenario)
+    scenario = preflight.ready(scenario)
     planned = schedule.make(scenario)
     capacity.require(planned, scenario.traffic, path=scenario.path)
     return planned
@@ -76,8 +75,8 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
     Raises:
         ClusterError, ScenarioError: as `execute`.
     """
-    scenario = resolved(scenario)
     plan(scenario)
+    scenario = resolved(scenario)
     shape = stack_choice.shape_for(scenario)
     stack.require_opt_in(cluster, shape=shape)
     cluster = at_gateway(cluster, shape.gateway)

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 from sealegs.errors import ScenarioError
+from sealegs.scenario.claim import APPS
 from sealegs.scenario.toml_shape import Document, KeyPath, Range, build, open_document
 
 # Roles, as the code and the evidence say them.
-ENGINES, API, GATEWAY = "llm-inference", "llm-api", "istio-ingressgateway"
+ENGINES, API, GATEWAY = APPS
 HTTP_PORT = 80
-ROLES = frozenset({ENGINES, API, GATEWAY})
+ROLES = frozenset(APPS)
 
 Labels: TypeAlias = Mapping[str, str]
 Port: TypeAlias = Annotated[int, Range(least=1, most=65_535)]
@@ -176,12 +177,13 @@ def load_shape(path: Path) -> StackShape:
         ScenarioError: with every problem of the file, as ``file:line: problem``.
     """
     document, keys = open_document(path, root=path.parent)
-    shape = None if document.problems else build(StackShape, keys, document=document)
-    if shape is not None:
-        for at, problem in _problems(shape, path.parent):
+    shape = None
+    if not document.problems:
+        shape = build(StackShape, keys, document=document)
+        for at, problem in _problems(keys, path.parent):
             document.report(at, problem)
     if shape is None or document.problems:
-        raise ScenarioError(document.problems)
+        raise ScenarioError(document.in_order)
     return shape
 
 
@@ -202,31 +204,33 @@ def shape_of(document: Mapping[str, Any], *, path: Path) -> StackShape:
     return shape
 
 
-def _problems(shape: StackShape, folder: Path) -> Iterator[tuple[KeyPath, str]]:
-    """What no annotation can say of a shape, each with its key."""
-    for at, value in _leaves(shape.document):
+def _problems(keys: Mapping[str, Any], folder: Path) -> Iterator[tuple[KeyPath, str]]:
+    """What no annotation can say of a stack's file, each with its key; of other types annotations tell."""
+    for at, value in _leaves(keys):
         name, wanted = at[-1], None
         if isinstance(value, dict):
-            bad = [f"{key}={one}" for key, one in value.items() if not _is_label(key, one)]
+            bad = [f"{key}={one}" for key, one in value.items() if not _is_label(key, str(one))]
             wanted = f"holds what is no label: {', '.join(bad)}" if bad else None
             if not value and name == "labels":
                 wanted = "must hold a label: without one every pod would be meant"
+        elif not isinstance(value, str):
+            continue
         elif name in {"namespace", "deployment", "service", "secret"} or (name == "container" and value):
             wanted = None if _NAME.fullmatch(value) else f"must be a name of Kubernetes', is {value!r}"
         elif name == "metrics_path":
             wanted = None if _PATH.fullmatch(value) else f"must be a path such as /metrics, is {value!r}"
-        elif name == "url" and value:
-            wanted = (
-                None if _URL.fullmatch(value) else f"must be such as http://127.0.0.1:30080, is {value!r}"
-            )
+        elif name == "url" and value and not _URL.fullmatch(value):
+            plain = "must be plain HTTP, as http://10.0.0.7:30080"
+            wanted = f"{plain}: TLS is not spoken" if value.startswith("https:") else f"{plain}, is {value!r}"
         if wanted:
             yield at, f"{'.'.join(map(str, at))!r} {wanted}"
-    if shape.overlay and not (folder / shape.overlay / "kustomization.yaml").is_file():
-        yield ("overlay",), f"'overlay' names no folder with a kustomization.yaml: {folder / shape.overlay}"
+    overlay = keys.get("overlay")
+    if isinstance(overlay, str) and overlay and not (folder / overlay / "kustomization.yaml").is_file():
+        yield ("overlay",), f"'overlay' names no folder with a kustomization.yaml: {folder / overlay}"
 
 
 def _leaves(table: Mapping[str, Any], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Each value of a shape's document with its key; labels are one value."""
+    """Each value of a stack's file with its key; labels are one value."""
     for name, value in table.items():
         if isinstance(value, dict) and name not in {"labels", "selector"}:
             yield from _leaves(value, (*at, name))

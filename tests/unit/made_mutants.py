@@ -29,7 +29,7 @@ def mutants_house(root: Path, *names: str) -> Path:
     """A folder with the scenario ``drain`` and mutants of it, by default one; returns it."""
     for name in ("locustfiles/chat.py", "experiments/gpu-node-drain.json"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text("{}")
+        (root / name).write_text('{"method": [{}]}')
     (root / "scenarios").mkdir(exist_ok=True)
     shutil.copy(GOLDEN / "scenario.toml", root / "scenarios" / "drain.toml")
     for name in names or (MUTANT,):

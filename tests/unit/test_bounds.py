@@ -1,8 +1,14 @@
 """Bounds: a number within its limits passes, outside it fails, and no number at all decides nothing."""
 
+import ast
 import dataclasses
+import inspect
 import math
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.golden.case import FAULT_AT_S, VICTIM
@@ -35,6 +41,40 @@ def judged(
 def test_every_measure_that_a_scenario_may_name_exists() -> None:
     """The names in the file's schema are those that can be measured, and no others."""
     assert sorted(claim.MEASURES) == sorted(MEASURES)
+
+
+def reads(function: Callable[..., Any], seen: set[Callable[..., Any]]) -> Iterator[str]:
+    """The keys of its bound that a function reads, and that those do which it hands the bound on to."""
+    seen.add(function)
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "bound":
+            yield node.attr
+        elif isinstance(node, ast.Call) and "bound" in {
+            getattr(one, "id", "") for one in (*node.args, *(word.value for word in node.keywords))
+        }:
+            assert isinstance(node.func, ast.Name), ast.unparse(node)
+            given = inspect.unwrap(function).__globals__[node.func.id]
+            assert "bound" in inspect.signature(given).parameters, node.func.id
+            if given not in seen:
+                yield from reads(given, seen)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_qualifiers_of_a_measure_are_those_that_it_reads(measure: str) -> None:
+    """What a scenario may say of a bound is what its measure asks of it: by the source of both."""
+    function = MEASURES[measure]
+    whole = function.func if isinstance(function, partial) else function
+
+    found = set(reads(whole, set())) & set(claim.QUALIFIERS)
+    assert found == set(claim.MEASURES[measure])
+
+
+def test_every_key_of_a_bound_is_a_limit_or_a_qualifier() -> None:
+    """A new key cannot be forgotten: it tells whose or when, or it is none of those."""
+    keys = {one.name for one in dataclasses.fields(Bound)}
+
+    assert keys - set(claim.QUALIFIERS) == {"name", "measure", "at_least", "at_most"}
 
 
 @pytest.mark.parametrize(
@@ -108,11 +148,34 @@ def test_restarts_are_those_since_the_baseline_began(restarts: int, seen: int) -
         ('name = "success-fault"\nmeasure = "ready-min"\nat_least = 3', "two claims are named"),
         ('name = "b"\nmeasure = "readiness"\nat_least = 3', "unknown 'readiness'"),
         ('name = "b"\nmeasure = "alert-after-s"\nat_most = 3', "is about an 'alert'"),
-        ('name = "b"\nmeasure = "ready-min"\nalert = "NoData"\nat_least = 3', "is about an 'alert'"),
+        (
+            'name = "b"\nmeasure = "ready-min"\nalert = "NoData"\nat_least = 3',
+            r"toml:93: bound 'b': ready-min does not read 'alert'; of its kind it reads app, phase",
+        ),
+        (
+            'name = "b"\nmeasure = "lost-beyond-target"\nphase = "baseline"\nat_most = 3',
+            "lost-beyond-target does not read 'phase'; of its kind it reads none",
+        ),
+        (
+            'name = "b"\nmeasure = "ready-min"\napp = "llm-apl"\nat_least = 3',
+            "unknown 'llm-apl'; known: llm-i",
+        ),
+        (
+            'name = "b"\nmeasure = "ejected-max"\nobserver = "envoy"\nat_most = 3',
+            "unknown 'envoy'; known: llm-inference, llm-api, istio-ingressgateway",
+        ),
+        (
+            'name = "b"\nmeasure = "silent-s-max"\nprofile = "code"\nat_most = 3',
+            r"toml:93: bound 'b': unknown 'code'; \[traffic\] sends chat",
+        ),
+        (
+            'name = "b"\nmeasure = "silent-s-max"\nmodel_type = "gpt4"\nat_most = 3',
+            r"unknown 'gpt4'; \[traffic\] sends default",
+        ),
     ],
 )
 def test_a_bound_that_says_nothing_is_refused(lines: str, said: str, tmp_path: Path) -> None:
-    """No limit, or two that nothing meets, a name twice, an unknown measure, no alert: refused by line."""
+    """No limit, or two that nothing meets, a name twice, or a word that its measure cannot take: by line."""
     path = tmp_path / "scenario.toml"
     path.write_text(f"{SCENARIO.read_text()}\n[[bounds]]\n{lines}\n")
 

@@ -126,6 +126,25 @@ def test_several_scenarios_are_checked_together(
     assert {line.split(": ")[1].split(":")[0] for line in said.err.splitlines()} == {str(bad), str(other)}
 
 
+def test_a_stack_is_checked_beside_a_scenario_that_is_wrong(
+    sealegs: Sealegs, bad: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both files are mended in one go; where only the stack's is wrong its problems are told once."""
+    stack = bad.parents[1] / "stack" / "mine" / "stack.toml"
+    stack.parent.mkdir(parents=True)
+    stack.write_text('namespace = "N"\n')
+    bad.write_text(bad.read_text().replace('overlay = "kind"', 'name = "mine"'))
+    other = bad.with_name("other.toml")
+    other.write_text(GOOD.read_text().replace('overlay = "kind"', 'name = "mine"'))
+
+    assert sealegs("check", bad) == 4
+    told = capsys.readouterr().err
+    assert "unknown key 'sead'" in told
+    assert f"{stack}:1: 'namespace' must be a name" in told
+    assert sealegs("check", other) == 4
+    assert capsys.readouterr().err.count("'namespace' must be a name") == 1
+
+
 @pytest.mark.parametrize("words", [("run", GOOD), ("cluster", "status")], ids=["run", "status"])
 def test_without_a_cluster_the_command_that_makes_one_is_named(
     sealegs: Sealegs, capsys: pytest.CaptureFixture[str], words: tuple[str | Path, ...]

@@ -78,7 +78,7 @@ def suite(tmp_path: Path) -> Suite:
     """No scenario yet."""
     experiment = tmp_path / "experiments" / "gpu-node-drain.json"
     experiment.parent.mkdir()
-    experiment.write_text("{}")
+    experiment.write_text('{"method": [{}]}')
     locustfile = tmp_path / "locustfiles" / "chat.py"
     locustfile.parent.mkdir()
     locustfile.write_text("")

@@ -10,14 +10,15 @@ from sealegs.scenario import Scenario, load_scenario
 
 ROOT = Path(__file__).parents[2]
 GOOD = (ROOT / "tests" / "golden" / "scenario.toml").read_text()
+EXPERIMENT = '{"method": [{"type": "action"}], "configuration": {"hold_s_min": 5, "node": ""}}'
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """A repository with the files that the good scenario names."""
-    for name in ("locustfiles/chat.py", "experiments/gpu-node-drain.json"):
+    for name, text in (("locustfiles/chat.py", ""), ("experiments/gpu-node-drain.json", EXPERIMENT)):
         (tmp_path / name).parent.mkdir()
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text(text)
     (tmp_path / "scenarios" / "negative").mkdir(parents=True)
     return tmp_path
 
@@ -146,6 +147,47 @@ def test_what_no_single_key_shows_is_found_too(house: Path, old: str, new: str, 
     assert words in problem[1]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "start", "words"),
+    [
+        (
+            "experiments/gpu-node-drain.json",
+            '{\n"method": [\n',
+            "file",
+            "is no experiment: {path}:3: not JSON: Expecting value",
+        ),
+        ("experiments/gpu-node-drain.json", '{"title": "x"}', "file", "{path}:1: has no 'method'"),
+        ("experiments/gpu-node-drain.json", '{"method": []}', "file", "{path}:1: has no 'method'"),
+        ("experiments/gpu-node-drain.json", "[]", "file", "{path}:1: has no 'method'"),
+        ("locustfiles/chat.py", "import os\nreturn 1\n", "locustfile", "{path}:2: 'return' outside function"),
+        ("locustfiles/chat.py", "a\0", "locustfile", "is no Python: {path}:1: source code"),
+    ],
+)
+def test_a_file_that_is_there_and_no_use_is_refused(
+    house: Path, name: str, text: str, start: str, words: str
+) -> None:
+    """What Chaos Toolkit or Locust would refuse in a run is told before there is one, with both places."""
+    (house / name).write_text(text)
+
+    ((line, problem),) = problems(house, GOOD)
+
+    assert line == line_of(GOOD, start)
+    assert words.format(path=house / name) in problem
+
+
+def test_a_variable_that_the_experiment_does_not_have_is_refused(house: Path) -> None:
+    """It would change nothing, and a claim about a longer fault would pass on the shorter one."""
+    asked = GOOD.replace('-drain.json"', '-drain.json"\nvars = { hold_s_min = 30, node = "worker-b" }', 1)
+    mistyped = asked.replace("hold_s_min", "hold_sec_min")
+
+    ((line, problem),) = problems(house, mistyped)
+
+    assert line == line_of(mistyped, "vars")
+    told = "the configuration of experiments/gpu-node-drain.json has hold_s_min, node"
+    assert problem == f"unknown key 'experiment.vars.hold_sec_min'; {told}"
+    load(house, asked)
+
+
 @pytest.mark.parametrize("sli", ["tpot", "gap"])
 def test_what_comes_whole_has_no_pace(house: Path, sli: str) -> None:
     """Where no profile is streamed an objective on tokens' times would pass on nothing."""
@@ -208,7 +250,17 @@ def test_a_scenario_that_claims_nothing_is_refused(house: Path) -> None:
     head, _, tail = GOOD.partition("[[objectives]]")
     text = re.sub(r"invariants = .*", "objectives = []", head) + tail[tail.index("[recovery]") :]
 
-    assert any("claims nothing" in problem for _, problem in problems(house, text))
+    for nothing in (text, text.replace("objectives = []\n", "")):
+        assert any("claims nothing" in problem for _, problem in problems(house, nothing))
+        assert any("needs a success objective" in problem for _, problem in problems(house, nothing))
+
+
+def test_an_invariant_alone_is_a_claim(house: Path) -> None:
+    """Without a fault there need be no objective, not even an empty list of them."""
+    head, _, _ = GOOD.partition("[[objectives]]")
+    text = re.sub(r"\[experiment\]\nfile = .*", "", head)
+
+    assert load(house, text).objectives == ()
 
 
 def test_a_file_that_is_not_toml_says_where(house: Path) -> None:

@@ -30,6 +30,18 @@ from sealegs.stack_shape import (
 ROOT = Path(__file__).parents[2]
 FOREIGN = load_shape(ROOT / "tests" / "e2e" / "foreign_stack" / "stack.toml")
 ROW = re.compile(r"^\| `([a-z_.]+)` \| (.*?) \|", re.MULTILINE)
+WRONG = """\
+namespace = "N"
+overlay = 1
+[engines]
+deployment = "E"
+labels = { app = 1 }
+ports = 1
+port = 0
+[gateway]
+labels = []
+url = "https://x"
+"""
 LEAST = '[engines]\ndeployment = "e"\nlabels = { app = "e" }\n'
 
 
@@ -133,7 +145,24 @@ def test_a_run_knows_the_shape_of_its_stack(tmp_path: Path) -> None:
         (f'namespace = "n"\n{LEAST}port = 0\n', ["5: 'engines.port' must be at least 1"]),
         (
             f'namespace = "n"\n{LEAST}[gateway]\nurl = "https://x"\n',
-            ["6: 'gateway.url' must be such as http://"],
+            ["6: 'gateway.url' must be plain HTTP, as http://10.0.0.7:30080: TLS is not spoken"],
+        ),
+        (
+            f'namespace = "n"\n{LEAST}[gateway]\nurl = "x:1"\n',
+            ["6: 'gateway.url' must be plain HTTP, as http://10.0.0.7:30080, is 'x:1'"],
+        ),
+        (
+            WRONG,
+            [
+                "1: 'namespace' must be a name",
+                "2: 'overlay' must be text",
+                "4: 'engines.deployment' must be a name",
+                "5: 'engines.labels.app' must be text",
+                "6: unknown key 'engines.ports'",
+                "7: 'engines.port' must be at least 1",
+                "9: 'gateway.labels' must be",
+                "10: 'gateway.url' must be plain HTTP",
+            ],
         ),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from sealegs.errors import ScenarioError
 from sealegs.judgement.stats import requests_min
-from sealegs.scenario import workload
+from sealegs.scenario import claim, files, workload
 from sealegs.scenario.claim import (
     INVARIANTS,
     NEEDS,
@@ -80,7 +80,7 @@ class _File:
     traffic: Traffic
     experiment: _Experiment | None = None
     phases: Phases
-    objectives: tuple[Objective, ...]
+    objectives: tuple[Objective, ...] = ()
     invariants: tuple[Annotated[str, Choice(INVARIANTS)], ...] = ()
     bounds: tuple[Bound, ...] = ()
     recovery: Recovery | None = None
@@ -92,7 +92,7 @@ def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = Tr
     """Read one scenario file. Paths in it start from the folder that holds ``scenarios/``.
 
     A run's copy is read with the scenario's `name` (else the file's), and without asking that the files it
-    names still exist.
+    names still exist and are what they should be.
 
     Raises:
         ScenarioError: with every problem of the file, as ``file:line: problem``.
@@ -103,8 +103,10 @@ def load_scenario(path: Path, *, name: str | None = None, files_exist: bool = Tr
         keys = _with_rate(keys, document=document, is_copy=not files_exist)
         file = build(_File, keys, document=document)
         _cross_check(keys, document=document)
+        for at, problem in files.problems(keys, root=document.root) if files_exist else ():
+            document.report(at, problem)
     if file is None or document.problems:
-        raise ScenarioError(sorted(document.problems, key=_line))
+        raise ScenarioError(document.in_order)
     return Scenario(
         name=name or path.stem,
         path=path,
@@ -144,12 +146,6 @@ def _with_rate(keys: dict[str, Any], *, document: Document, is_copy: bool) -> di
     return {**keys, "traffic": {"rate_rps": traffic["knee_share"], **traffic}}
 
 
-def _line(problem: str) -> tuple[str, int]:
-    """Sort key of a problem."""
-    file, line, _ = problem.split(":", 2)
-    return file, int(line)
-
-
 def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
     """Note what no single key can show. Parts that are wrong by themselves are left out of it."""
     quiet = Document(document.path, document.root, files_exist=False)
@@ -182,7 +178,7 @@ def _cross_check(keys: Mapping[str, Any], *, document: Document) -> None:
             _check_decidable(objective, planned, document=document, at=at)
     if not any(keys.get(claims) for claims in ("objectives", "invariants", "bounds")):
         document.report((), "claims nothing: give it an objective, an invariant or a bound")
-    _check_bounds(keys, names, document=document)
+    _check_bounds(keys, names, traffic, document=document)
     _check_stack(keys.get("stack"), document=document)
     _check_experiment(keys, document=document)
     _check_after_fault(keys, phases, document=document, quiet=quiet)
@@ -222,8 +218,10 @@ def _check_stack(stack: object, *, document: Document) -> None:
         document.report(("stack", "name"), f"'stack.name' must be a folder of stack/, is {name!r}")
 
 
-def _check_bounds(keys: Mapping[str, Any], names: set[str], *, document: Document) -> None:
-    """Note bounds that limit nothing, that nothing can meet, or whose name is taken by another claim."""
+def _check_bounds(
+    keys: Mapping[str, Any], names: set[str], traffic: Traffic | None, *, document: Document
+) -> None:
+    """Note bounds that are wrong as a whole, or whose name is taken by another claim."""
     entries = keys.get("bounds")
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         at: KeyPath = ("bounds", index)
@@ -233,12 +231,8 @@ def _check_bounds(keys: Mapping[str, Any], names: set[str], *, document: Documen
         if bound.name in names:
             document.report((*at, "name"), f"two claims are named {bound.name!r}")
         names.add(bound.name)
-        if bound.at_least is None and bound.at_most is None:
-            document.report(at, f"bound {bound.name!r} limits nothing: give it at_least or at_most")
-        elif bound.at_least is not None and bound.at_most is not None and bound.at_least > bound.at_most:
-            document.report(at, f"bound {bound.name!r}: at_least is more than at_most")
-        if (bound.measure == "alert-after-s") != bool(bound.alert):
-            document.report(at, f"bound {bound.name!r}: alert-after-s is about an 'alert', and it alone is")
+        for place, problem in claim.problems(bound, given=entry.keys(), traffic=traffic):
+            document.report((*at, *place), f"bound {bound.name!r}: {problem}")
 
 
 def _check_traffic(
@@ -255,7 +249,7 @@ def _check_traffic(
 
 def _check_experiment(keys: Mapping[str, Any], *, document: Document) -> None:
     """Note what is wrong with a scenario that has a fault in it."""
-    experiment, objectives = keys.get("experiment"), keys.get("objectives")
+    experiment, objectives = keys.get("experiment"), keys.get("objectives", [])
     if not isinstance(experiment, dict) or not isinstance(objectives, list):
         return
     healthy = {"sli": "success", "phase": "baseline"}

@@ -1,64 +1,68 @@
 """What a scenario claims: phases, objectives, recovery and error budget, as its file says them."""
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, TypeAlias
 
-from sealegs.scenario.toml_shape import Choice, Range
-from sealegs.scenario.workload import Count, Positive
+from sealegs.scenario.toml_shape import Choice, KeyPath, Range
+from sealegs.scenario.workload import Count, Positive, Traffic
 
 PHASES = ("baseline", "fault", "recovery", "run")
 SLIS = ("success", "ttft", "tpot", "gap", "e2e")
 # Of these only a stream can have one.
 PACED = ("tpot", "gap")
 INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
-# What a bound may be about; `sealegs.judgement.measures` says how each is measured.
-MEASURES = (
-    "ready-min",
-    "restarts",
-    "goodput-rps",
-    "refusal-s-p99",
-    "failed-otherwise",
-    "normal-again-s",
-    "ejected-max",
-    "errors-until-ejected",
-    "errors-until-ejected-min",
-    "ejected-s",
-    "share-while-ejected",
-    "overflow",
-    "attempts-max",
-    "lasted-s-max",
-    "answered-s-max",
-    "timeout-s-min",
-    "silent-s-max",
-    "longest-drained-stream-s",
-    "lost-beyond-target",
-    "unharmed-after-s",
-    "landed-s",
-    "ready-again-s",
-    "target-gone-s",
-    "evictions-refused",
-    "target-share",
-    "reload-s",
-    "autoscaler-moved",
-    "autoscaler-blind-s",
-    "autoscaler-wanted-more-s",
-    "autoscaler-flaps",
-    "new-pod-scheduled-s",
-    "new-pod-started-s",
-    "new-pod-loaded-s",
-    "new-pod-ready-s",
-    "new-pod-routable-s",
-    "new-pod-served-s",
-    "unscheduled-s-max",
-    "pods-left",
-    "leaving-max",
-    "lost-on-leaving",
-    "alert-after-s",
-    "weight-p-value",
-    "after-rollback",
-    "cut-by-rollback",
-    "unserved",
-)
+# The parts of a stack as the evidence names them, whatever yours calls them.
+APPS = ("llm-inference", "llm-api", "istio-ingressgateway")
+QUALIFIERS = ("app", "phase", "model_type", "profile", "alert", "observer")
+# What a bound may be about, and its qualifiers; `sealegs.judgement.measures` says how each is measured.
+MEASURES: Mapping[str, tuple[str, ...]] = {
+    "ready-min": ("app", "phase"),
+    "restarts": ("app", "phase"),
+    "goodput-rps": ("phase",),
+    "refusal-s-p99": ("phase",),
+    "failed-otherwise": ("phase",),
+    "normal-again-s": ("phase",),
+    "ejected-max": ("phase", "observer"),
+    "errors-until-ejected": (),
+    "errors-until-ejected-min": (),
+    "ejected-s": (),
+    "share-while-ejected": (),
+    "overflow": ("phase",),
+    "attempts-max": ("phase",),
+    "lasted-s-max": ("phase", "model_type", "profile"),
+    "answered-s-max": ("phase", "model_type", "profile"),
+    "timeout-s-min": ("phase", "model_type", "profile"),
+    "silent-s-max": ("phase", "model_type", "profile"),
+    "longest-drained-stream-s": (),
+    "lost-beyond-target": (),
+    "unharmed-after-s": (),
+    "landed-s": (),
+    "ready-again-s": (),
+    "target-gone-s": (),
+    "evictions-refused": ("app",),
+    "target-share": (),
+    "reload-s": (),
+    "autoscaler-moved": ("app", "phase"),
+    "autoscaler-blind-s": ("app", "phase"),
+    "autoscaler-wanted-more-s": ("app", "phase"),
+    "autoscaler-flaps": ("app", "phase"),
+    "new-pod-scheduled-s": ("app", "phase"),
+    "new-pod-started-s": ("app", "phase"),
+    "new-pod-loaded-s": ("app", "phase"),
+    "new-pod-ready-s": ("app", "phase"),
+    "new-pod-routable-s": ("app", "phase"),
+    "new-pod-served-s": ("app", "phase"),
+    "unscheduled-s-max": ("app", "phase"),
+    "pods-left": ("app", "phase"),
+    "leaving-max": ("app", "phase"),
+    "lost-on-leaving": ("app", "phase"),
+    "alert-after-s": ("alert",),
+    "weight-p-value": (),
+    "after-rollback": (),
+    "cut-by-rollback": (),
+    "unserved": ("phase",),
+}
 NEEDS = ("mesh", "gpus", "budgets", "metrics")
 VERDICTS = ("PASS", "FAIL", "INCONCLUSIVE", "INVALID")
 
@@ -123,13 +127,13 @@ class Bound:
     """
 
     name: str
-    measure: Annotated[str, Choice(MEASURES)]
-    app: str = "llm-inference"
+    measure: Annotated[str, Choice(tuple(MEASURES))]
+    app: Annotated[str, Choice(APPS)] = "llm-inference"
     phase: Annotated[str, Choice(PHASES)] = "run"
     model_type: str = ""
     profile: str = ""
     alert: str = ""
-    observer: str = ""
+    observer: Annotated[str, Choice(APPS)] = ""
     at_least: float | None = None
     at_most: float | None = None
 
@@ -172,3 +176,29 @@ class Expect:
 
     verdict: Annotated[str, Choice(VERDICTS)] = "PASS"
     reason: str = ""
+
+
+def problems(
+    bound: Bound, *, given: Collection[str], traffic: Traffic | None
+) -> Iterator[tuple[KeyPath, str]]:
+    """What is wrong with a bound whose every key is right by itself: where, and in words.
+
+    `given` are the keys that its file has; `traffic` is what is sent, where that is known.
+    """
+    if bound.at_least is None and bound.at_most is None:
+        yield (), "limits nothing: give it at_least or at_most"
+    elif bound.at_least is not None and bound.at_most is not None and bound.at_least > bound.at_most:
+        yield (), "at_least is more than at_most"
+    read = MEASURES[bound.measure]
+    for key in QUALIFIERS:
+        if key in given and key not in read:
+            yield (
+                (key,),
+                f"{bound.measure} does not read {key!r}; of its kind it reads {', '.join(read) or 'none'}",
+            )
+    if "alert" in read and not bound.alert:
+        yield (), f"{bound.measure} is about an 'alert': name it"
+    sent = {"profile": traffic.profiles, "model_type": traffic.asked_models} if traffic else {}
+    for key, names in sent.items():
+        if getattr(bound, key) not in {"", *names}:
+            yield (key,), f"unknown {getattr(bound, key)!r}; [traffic] sends {', '.join(names)}"

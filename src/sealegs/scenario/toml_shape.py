@@ -74,6 +74,13 @@ class Document:
     lines: Mapping[KeyPath, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def in_order(self) -> list[str]:
+        """The problems in the order of their lines."""
+        return sorted(
+            self.problems, key=lambda problem: int(problem.removeprefix(f"{self.path}:").split(":")[0])
+        )
+
     def report(self, at: KeyPath, problem: str) -> None:
         """Note a problem of a key, with the line of the key or of the nearest table around it."""
         known = next((self.lines[at[:end]] for end in range(len(at), 0, -1) if at[:end] in self.lines), 1)

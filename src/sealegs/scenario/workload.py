@@ -86,6 +86,11 @@ class Traffic:
         return max(self.profiles, key=lambda name: self.profiles[name])
 
     @property
+    def asked_models(self) -> tuple[str, ...]:
+        """The model types that its requests ask for."""
+        return tuple(self.model_types) or (self.model_type,)
+
+    @property
     def request_s_max(self) -> float:
         """The longest that a request can take from its first attempt to the end of its last."""
         retries = self.policy.retries

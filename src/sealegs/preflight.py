@@ -1,0 +1,62 @@
+"""What a run needs beside its scenario's file: its stack and its knee, before any cluster is touched."""
+
+from pathlib import Path
+
+from sealegs import stack, stack_choice
+from sealegs.errors import ScenarioError
+from sealegs.knee_files import resolved
+from sealegs.scenario import Scenario, load_scenario, root_of
+from sealegs.scenario.toml_shape import open_document
+from sealegs.stack_shape import load_shape
+
+
+def read(path: Path) -> Scenario:
+    """The scenario of a file.
+
+    Raises:
+        ScenarioError: with everything that is wrong with the file and with the stack that it names.
+    """
+    try:
+        return load_scenario(path)
+    except ScenarioError as error:
+        raise ScenarioError([*error.problems, *_stack_problems(path)]) from error
+
+
+def ready(scenario: Scenario) -> Scenario:
+    """The scenario with a rate, and a stack that can be applied.
+
+    Raises:
+        ScenarioError: with all of it: there is no such overlay or mutant, the stack's file is refused, the
+            knee is not known.
+    """
+    problems = _stack_problems(scenario.path)
+    try:
+        scenario = resolved(scenario)
+    except ScenarioError as error:
+        problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return scenario
+
+
+def _stack_problems(path: Path) -> list[str]:
+    """What is wrong with the stack that a scenario's file names, whatever else is wrong with that file."""
+    document, keys = open_document(path, root=root_of(path), files_exist=False)
+    table = keys.get("stack")
+    if not isinstance(table, dict):
+        return []
+    name, overlay, mutant = (
+        one if isinstance(one := table.get(key), str) and one else None
+        for key in ("name", "overlay", "mutant")
+    )
+    try:
+        if name:
+            load_shape(document.root / stack_choice.FOLDER / name / stack_choice.FILE)
+        elif overlay:
+            stack.folder_of(overlay, mutant)
+    except ScenarioError as error:
+        if name:
+            return list(error.problems)
+        for problem in error.problems:
+            document.report(("stack", "mutant" if mutant else "overlay"), problem)
+    return document.problems
