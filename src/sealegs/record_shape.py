@@ -115,7 +115,7 @@ KNOWN: Mapping[str, Mapping[str, Fits]] = {
     "endpoints": {"ready": names, "terminating": names},
     "load_pod": {"node": text},
     "config_watched": {"serving": table, "wanted": text},
-    "alerts": {"unknown": text},
+    "alerts": {"unknown": text, "rules": names},
 }
 SAMPLE: Mapping[str, Fits] = {
     **dict.fromkeys(("ready", "desired", "pending", "in_flight", "queue", "ejected"), counts),

@@ -65,6 +65,16 @@ def test_an_alert_from_before_the_fault_decides_nothing() -> None:
     assert measured(fired=[fired(-1.0, pod=VICTIM)]).value is None
 
 
+def test_an_alert_without_a_rule_was_not_silent() -> None:
+    """What Prometheus has no rule for cannot fire: a mistyped name says nothing of the system."""
+    unknown = measured(fired=[], rules=["EngineGrey", "TargetDown"])
+
+    assert (unknown.value, unknown.detail) == (None, "Prometheus has no rule EngineGray")
+    assert measured(fired=[], rules=["EngineGray"]).value == pytest.approx(90.0)
+    # A rule that was taken away again had fired all the same.
+    assert measured(fired=[fired(58.5, pod=VICTIM)], rules=[]).value == pytest.approx(58.5)
+
+
 def test_alerts_that_nobody_knows_are_no_silence() -> None:
     """Without an answer of Prometheus there is no number, and the reason is told."""
     assert measured().value is None
@@ -78,8 +88,9 @@ def test_alerts_are_noted_when_the_recorder_ends(tmp_path: Path, monkeypatch: py
     cluster = small_cluster()
     labels = {"alertname": "EngineGray", "alertstate": "firing", "severity": "page", "pod": "engine-a"}
     result = [{"metric": labels, "value": [1_790_000_000.0, "0.01"]}]
-    folder, _, name = PROMETHEUS.rpartition("/")
-    cluster.put(folder, {"metadata": {"name": name}, "data": {"result": result}})
+    groups = [{"rules": [{"name": "TargetDown"}, {"name": "EngineGray"}]}, {"rules": [{"name": "NoData"}]}]
+    cluster.put(PROMETHEUS, {"metadata": {"name": "query"}, "data": {"result": result}})
+    cluster.put(PROMETHEUS, {"metadata": {"name": "rules"}, "data": {"groups": groups}})
     with recording(tmp_path, cluster) as seen:
         assert not seen.timeline("alerts")
 
@@ -88,6 +99,7 @@ def test_alerts_are_noted_when_the_recorder_ends(tmp_path: Path, monkeypatch: py
     )
     (alert,) = noted["fired"]
     assert is_timeline(noted)
+    assert noted["rules"] == ["EngineGray", "NoData", "TargetDown"]
     assert (alert["name"], alert["labels"]) == ("EngineGray", {"severity": "page", "pod": "engine-a"})
     assert alert["from_s"] == pytest.approx(max(0.0, noted["t_s"] - 0.01), abs=0.005)
 
