@@ -11,7 +11,7 @@ import pytest
 from tests.golden.make_run import make_run
 
 from sealegs import evidence
-from sealegs.errors import ScenarioError
+from sealegs.errors import ClusterError, ScenarioError
 from sealegs.judge import judge
 from sealegs.report import render
 
@@ -113,6 +113,16 @@ def test_a_page_is_small_and_the_same_each_time(runs: dict[str, Path], case: str
 
     assert len(page_of(runs[case]).encode()) <= PAGE_BYTES_MAX
     assert render(copy).read_bytes() == (runs[case] / "report.html").read_bytes()
+
+
+def test_a_page_that_cannot_be_written_is_the_environments(tmp_path: Path) -> None:
+    """One sentence with the file, and no exit code that would be read as a verdict."""
+    run_dir = make_run(tmp_path, case="pass")
+    judge(run_dir)
+    (run_dir / "report.html").mkdir()
+
+    with pytest.raises(ClusterError, match=r"report\.html cannot be written: Is a directory"):
+        render(run_dir)
 
 
 def test_a_planted_defect_is_said(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from sealegs.report.numbers import changes, percentiles
 from sealegs.report.page import draw
 from sealegs.report.reading import Reading, read
 from sealegs.report.rows import objectives, phases
+from sealegs.report.words import allowed, figure
 
 NEW = ("percentiles", "losses", "budget")
 BUDGET = {
@@ -93,6 +94,32 @@ def test_survivors_stand_beside_all_and_intended_beside_sent(reading: Reading) -
         ("intended", "100 ms", "never"),
         ("sent", "50 ms", "700 ms"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("limit", "told"),
+    [(119.5, "119.5"), (0.0375, "0.0375"), (1.23456789, "1.23456789"), (1200, "1,200"), (3, "3")],
+)
+def test_a_limit_is_told_to_its_last_digit(limit: float, told: str) -> None:
+    """A reader holds the number against the limit that was claimed, and not against one beside it."""
+    assert allowed(limit, None) == f"≥ {told}"
+    assert allowed(None, limit) == f"≤ {told}"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (119.7, "119.7"),
+        (2.3456, "2.346"),
+        (0.012347, "0.01235"),
+        (1234.56, "1,234.6"),
+        (4321, "4,321"),
+        (2, "2"),
+    ],
+)
+def test_a_figure_has_four_digits_and_a_decimal_at_least(value: float, told: str) -> None:
+    """As many as limits have, so that 119.7 is not read as the 120 that it is held against."""
+    assert figure(value) == told
 
 
 def test_phases_differ_by_what_their_bounds_show(reading: Reading) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from sealegs.errors import ClusterError
 from sealegs.judgement import mesh
 from sealegs.report import losses, numbers, rows
 from sealegs.report.happened import happened
@@ -46,9 +47,13 @@ def render(run_dir: Path) -> Path:
 
     Raises:
         ScenarioError: the folder is not a run, or was not judged.
+        ClusterError: the page cannot be written.
     """
-    page = run_dir / "report.html"
-    page.write_text(draw(read(run_dir)), encoding="utf-8")
+    page, drawn = run_dir / "report.html", draw(read(run_dir))
+    try:
+        page.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise ClusterError(f"{page} cannot be written: {error.strerror}") from error
     return page
 
 

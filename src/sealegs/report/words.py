@@ -37,18 +37,20 @@ def milliseconds(value: float | None, *, digits: int = 0) -> str:
 
 
 def figure(value: float | None) -> str:
-    """A number of a table of many: three digits are enough; what took for ever says so."""
+    """A number of a table of many: four digits, or a decimal, are enough; what took for ever says so."""
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
         return NEVER
-    return f"{value:,.0f}" if value >= 100 or value == round(value) else f"{value:.3g}"  # noqa: PLR2004  three digits
+    if value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if value >= 1_000 else f"{value:.4g}"  # noqa: PLR2004  four digits
 
 
 def allowed(at_least: float | None, at_most: float | None) -> str:
-    """The limits of a number, those that there are."""
+    """The limits of a number, those that there are, to the last digit: a claim is about no other number."""
     limits = (("\N{GREATER-THAN OR EQUAL TO}", at_least), ("\N{LESS-THAN OR EQUAL TO}", at_most))
-    return ", ".join(f"{sign} {figure(limit)}" for sign, limit in limits if limit is not None)
+    return ", ".join(f"{sign} {limit:,.15g}" for sign, limit in limits if limit is not None)
 
 
 def points(value: float | None) -> str:
