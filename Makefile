@@ -62,7 +62,7 @@ lock: $(READY)  ## pin requirements.lock anew from pyproject.toml
 mutation: $(READY)  ## change the judge in hundreds of small ways, and see its tests notice each (3 min)
 	$(BIN)/python -m tests.mutation.measure
 
-nightly: cluster  ## every scenario in one night, and its page beside the nights before (over two hours)
+nightly: cluster  ## every scenario, the negative controls and every mutant, and the night's page (three hours and a half)
 	$(BIN)/sealegs nightly run
 
 proof: cluster  ## the suite itself, on the real cluster: each fault lands and goes, each planted defect is found (hours)

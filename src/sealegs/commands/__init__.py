@@ -11,7 +11,8 @@ context_option = click.option(
     "--context",
     metavar="NAME",
     help="Use the cluster of this kubeconfig context instead of the one made here. "
-    "Its namespace llm-production must carry the label sealegs/allow-faults=true.",
+    "The stack's namespace (llm-production, unless its stack.toml says otherwise) must carry the label "
+    "sealegs/allow-faults=true.",
 )
 root_option = click.option(
     "--root",
