@@ -17,8 +17,6 @@ from sealegs.cluster import Cluster
 from sealegs.faults import canary
 from sealegs.kube.api import Api, connect
 
-pytestmark = pytest.mark.e2e
-
 REQUESTS = 10
 ANSWER_LIMIT_S = 10.0
 
@@ -66,6 +64,7 @@ def served_by(cluster: Cluster, **headers: str) -> set[str]:
     return {"new" if name.startswith(f"{canary.DEPLOYMENT}-") else "stable" for name in names}
 
 
+@pytest.mark.e2e
 @pytest.mark.usefixtures("api")
 def test_the_header_decides_while_the_canary_has_no_weight(cluster: Cluster) -> None:
     """Who asks for the canary gets it and nobody else; the value counts to the letter, the name does not."""
@@ -75,16 +74,19 @@ def test_the_header_decides_while_the_canary_has_no_weight(cluster: Cluster) -> 
     assert served_by(cluster, x_canary="True") == {"stable"}
 
 
+@pytest.mark.proof
 def test_a_release_is_held_to_every_faults_rules(api: Api, run_dir: Path) -> None:
     """It lands and goes, seen by the proxies."""
     test_faults.test_a_fault_lands_and_goes(RELEASE, api, run_dir)
 
 
+@pytest.mark.proof
 def test_a_release_whose_runner_was_killed_is_rolled_back(api: Api, run_dir: Path) -> None:
     """What is on disk is enough."""
     test_faults.test_a_runner_killed_after_the_injection_is_healed(RELEASE, api, run_dir)
 
 
+@pytest.mark.proof
 def test_a_release_of_nothing_does_not_land(api: Api, run_dir: Path) -> None:
     """The proxies go by what they have been given."""
     test_faults.test_nothing_does_not_land(RELEASE, api, run_dir)
