@@ -11,10 +11,10 @@ from sealegs.stack_shape import load_shape
 
 
 def read(path: Path) -> Scenario:
-    """The scenario of a file.
+    """The scenario of a file. Whether its stack can be applied, `ready` says.
 
     Raises:
-        ScenarioError: with everything that is wrong with the file and with the stack that it names.
+        ScenarioError: with everything that is wrong with the file, and then also with the stack it names.
     """
     try:
         return load_scenario(path)
@@ -53,10 +53,13 @@ def _stack_problems(path: Path) -> list[str]:
         if name:
             load_shape(document.root / stack_choice.FOLDER / name / stack_choice.FILE)
         elif overlay:
+            at = "overlay"
+            stack.folder_of(overlay, None)
+            at = "mutant"
             stack.folder_of(overlay, mutant)
     except ScenarioError as error:
         if name:
             return list(error.problems)
         for problem in error.problems:
-            document.report(("stack", "mutant" if mutant else "overlay"), problem)
+            document.report(("stack", at), problem)
     return document.problems

@@ -162,7 +162,7 @@ def test_restarts_are_those_since_the_baseline_began(restarts: int, seen: int) -
         ),
         (
             'name = "b"\nmeasure = "ejected-max"\nobserver = "envoy"\nat_most = 3',
-            "unknown 'envoy'; known: llm-inference, llm-api, istio-ingressgateway",
+            "unknown 'envoy'; known: llm-api, istio-ingressgateway",
         ),
         (
             'name = "b"\nmeasure = "silent-s-max"\nprofile = "code"\nat_most = 3',

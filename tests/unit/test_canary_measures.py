@@ -119,15 +119,23 @@ def test_three_hundred_requests_may_be_split_as_the_scenario_says(hit: int, *, k
     assert found.detail == f"{hit} of 300 requests, {hit / 300:.1%}, went to a canary with a weight of 20 %"
 
 
-@pytest.mark.parametrize(("sent", "known"), [(1, False), (34, False), (35, True), (300, True)])
-def test_a_split_that_could_not_fail_is_none(sent: int, *, known: bool) -> None:
-    """At 20 % none of 34 is as likely as 0.001: a bound of that would pass whatever the canary got."""
-    for hit in (0, sent):
-        found = measured("weight-p-value", split(hit, sent - hit), at_least=0.001)
-        assert (found.value is not None) == known
-        assert known or f"{hit} of {sent} requests" in found.detail
-        assert found.value is None or found.value < 0.001
-    # Nearly all are to go there: that none does would show soon, and that all do would not.
+@pytest.mark.parametrize(
+    ("hit", "sent", "known"),
+    [(0, 34, False), (7, 34, False), (0, 35, True), (7, 35, True), (4, 4, False), (5, 5, True)],
+)
+def test_a_split_passes_only_where_one_could_fail(hit: int, sent: int, *, known: bool) -> None:
+    """At 20 % none of 34 is as likely as 0.001: of so few a bound of that would let too few pass, too.
+
+    What the bound does not allow is a counter-example, of however few.
+    """
+    found = measured("weight-p-value", split(hit, sent - hit), at_least=0.001)
+
+    assert (found.value is not None) == known
+    assert known or f"{hit} of {sent} requests" in found.detail
+
+
+def test_a_split_by_a_weight_near_all_or_nothing_takes_many() -> None:
+    """Nearly all are to go there: that none does would show soon, and that all do would not."""
     assert measured("weight-p-value", split(5, 0), timeline=release(95), at_least=0.001).value is None
     assert measured("weight-p-value", split(1, 0)).value is not None
 

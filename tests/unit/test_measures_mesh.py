@@ -195,6 +195,16 @@ def test_overflow_is_what_surely_grew_in_the_phase(
     assert found.value == value
 
 
+@pytest.mark.parametrize("phase", ["recovery", "run"])
+@pytest.mark.parametrize("grew", [0, 3])
+def test_overflow_of_a_phase_that_ends_with_the_run_is_what_the_last_look_has(phase: str, grew: int) -> None:
+    """When it ends everything has been answered, and nobody looks any more."""
+    seconds = [0.5 + number for number in range(199)]
+    samples = [{"t_s": t_s, "pending_overflow": 7 + grew * (t_s > 170)} for t_s in seconds]
+
+    assert measured("overflow", run(ROWS, samples=samples), phase=phase).value == grew
+
+
 def test_overflow_of_a_phase_that_nobody_outlasted_is_unknown() -> None:
     """No look after it, or none in it; what is beyond the limit by then stays beyond."""
     late = looks({}, {}, start_s=158.5, pending_overflow=7)

@@ -14,6 +14,8 @@ PACED = ("tpot", "gap")
 INVARIANTS = ("no-truncated-stream", "no-foreign-token", "pdb-honoured")
 # The parts of a stack as the evidence names them, whatever yours calls them.
 APPS = ("llm-inference", "llm-api", "istio-ingressgateway")
+# Those whose proxies send requests on, and are asked what they know of them.
+OBSERVERS = APPS[1:]
 QUALIFIERS = ("app", "phase", "model_type", "profile", "alert", "observer")
 # What a bound may be about, and its qualifiers; `sealegs.judgement.measures` says how each is measured.
 MEASURES: Mapping[str, tuple[str, ...]] = {
@@ -133,7 +135,7 @@ class Bound:
     model_type: str = ""
     profile: str = ""
     alert: str = ""
-    observer: Annotated[str, Choice(APPS)] = ""
+    observer: Annotated[str, Choice(OBSERVERS)] = ""
     at_least: float | None = None
     at_most: float | None = None
 

@@ -32,8 +32,8 @@ def weight_p_value(situation: Situation, bound: Bound) -> Measured:
 
     A proxy draws for each request by itself, so among those that were sent from landed to undone, and whose
     engine is known, the number on the canary is binomial. The value is twice the smaller of its two exact
-    tails: at least 1 - c where the weight lies in the Clopper-Pearson interval of confidence c. None of so
-    few requests that all of them on one side would be no less likely than the bound allows.
+    tails: at least 1 - c where the weight lies in the Clopper-Pearson interval of confidence c. What a bound
+    allows is None of so few requests that it would also allow all of them on one side.
     """
     fates, release = situation.fates, _release(situation)
     if release is None or "landed" not in release.since_s:
@@ -45,9 +45,10 @@ def weight_p_value(situation: Situation, bound: Bound) -> Measured:
     if not n:
         return Measured(value=None, detail="no request that was sent at the weight was answered")
     told = f"{k} of {n} requests, {k / n:.1%}, went to a canary with a weight of {release.weight:g} %"
-    if bound.at_least is not None and max(_p_value(0, n, share), _p_value(n, n, share)) >= bound.at_least:
+    value, least = _p_value(k, n, share), bound.at_least
+    if least is not None and min(value, max(_p_value(0, n, share), _p_value(n, n, share))) >= least:
         return Measured(value=None, detail=f"{told}: too few to tell whether it is kept")
-    return Measured(value=_p_value(k, n, share), detail=told, request_ids=fates.ids(on_canary))
+    return Measured(value=value, detail=told, request_ids=fates.ids(on_canary))
 
 
 def after_rollback(situation: Situation, _bound: Bound) -> Measured:

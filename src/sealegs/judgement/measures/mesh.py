@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sealegs.judgement import mesh
-from sealegs.judgement.facts import Facts, Record, rows_about
+from sealegs.judgement.facts import Facts, Record, mark_s, rows_about
 from sealegs.judgement.measures.measured import Measured
 from sealegs.judgement.measures.replicas import spans_of
 from sealegs.judgement.situation import Situation
@@ -142,8 +142,8 @@ def overflow(situation: Situation, bound: Bound) -> Measured:
     """How many requests proxies refused in the phase because a pool of connections was at its limit.
 
     What a look has was counted up to `mesh.OLD_S_MAX` earlier: of what grew around an edge of the phase
-    nobody knows on which side it was. If anything did, or nobody looked so long after the phase, the value is
-    None unless what surely was inside is beyond the limit.
+    nobody knows on which side it was. If anything did, the value is None unless what surely was inside is
+    beyond the limit. A phase that ends with the run ends when everything has been answered.
     """
     spans = spans_of(situation, bound.phase)
     counted = [
@@ -157,7 +157,8 @@ def overflow(situation: Situation, bound: Bound) -> Measured:
     start_s, end_s = spans[0].start_s, math.inf if spans[-1].end_s is None else spans[-1].end_s
     before = max((count for t_s, count in counted if t_s <= start_s), default=0)
     begun = min((count for t_s, count in counted if t_s >= start_s + mesh.OLD_S_MAX), default=math.inf)
-    ended = min((count for t_s, count in counted if t_s >= end_s + mesh.OLD_S_MAX), default=math.inf)
+    after = [count for t_s, count in counted if t_s >= end_s + mesh.OLD_S_MAX]
+    ended = min(after, default=max(inside) if end_s == mark_s(situation.facts, "end") else math.inf)
     least, most = max(0, max(inside) - begun), ended - before
     told = f"{least:g} requests refused at the limit of a pool, by {len(inside)} looks"
     if least == most or (bound.at_most is not None and least > bound.at_most):

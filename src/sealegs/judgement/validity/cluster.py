@@ -114,8 +114,9 @@ def samples_present(facts: Facts, story: FaultStory | None) -> Check:
     asked_s = end_s - (end_s if start_s is None else start_s) - (stood_s[1] - stood_s[0] if blind else 0.0)
     looks_s = [one["t_s"] for one in facts.samples if start_s is not None and start_s <= one["t_s"] <= end_s]
     seen_s = [t_s for t_s in looks_s if not (blind and stood_s[0] <= t_s < stood_s[1])]
-    # Beats from the first look on: where they lie near a whole second, one second would have two of them.
-    share = min(1.0, len({round(t_s - seen_s[0]) for t_s in seen_s}) / asked_s) if asked_s > 0 else 0.0
+    # By the gaps: where beats lie near a whole second, one second would have two of them and the next none.
+    beats = 1 + sum(round(later - look) > 0 for look, later in pairwise(seen_s)) if seen_s else 0
+    share = min(1.0, beats / asked_s) if asked_s > 0 else 0.0
     away_s = 0.0 if blind else _away_s((start_s or 0.0, *looks_s, end_s), stood_s)
     detail = f"{share:.0%} of the seconds from baseline to the end have a sample"
     if away_s > GAP_S_MAX:
