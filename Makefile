@@ -21,7 +21,7 @@ browser: $(READY)  ## every page in a real Chromium: widths, light and dark, no 
 	npm ci --silent --no-audit --no-fund --prefix tests/browser
 	$(BIN)/pytest -m browser
 
-cluster: $(READY)  ## make the kind cluster (22 min the first time, 90 s from the cache, at once when it stands)
+cluster: $(READY)  ## make the kind cluster (18 min the first time, 90 s from the cache, at once when it stands)
 	$(BIN)/sealegs cluster up
 
 core: cluster  ## the part of e2e and proof that CI runs: each family of faults, a few claims, runs that must not pass (25 min)

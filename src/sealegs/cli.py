@@ -213,7 +213,7 @@ def cluster() -> None:
 def up(node_image: str | None, context: str | None) -> None:
     """Make the cluster: Docker where there is none, the node image, nodes, Istio, GPUs.
 
-    Built things are cached under $XDG_CACHE_HOME/sealegs: about 22 minutes on two cores the first time,
+    Built things are cached under $XDG_CACHE_HOME/sealegs: about 18 minutes on two cores the first time,
     90 seconds from the cache, one when it stands. With --context nothing is made: the cluster is looked at.
     """
     if context is not None:
