@@ -191,10 +191,10 @@ def heal(root: Path) -> None:
             present(healed.run_dir, healed.verdict, out=sys.stdout)
         for problem in healed.problems:
             say(f"it cannot be judged, delete it when you have looked: {problem}")
-    nothing = f"no killed run in {(root / RUNS).resolve()}, nothing to heal"
-    click.echo(
-        f"sealegs: {words.count(count - left, 'killed run')} healed" if count else f"sealegs: {nothing}"
-    )
+    told = f"no killed run in {(root / RUNS).resolve()}, nothing to heal"
+    if count:
+        told = f"{words.count(count - left, 'killed run')} healed"
+    click.echo(f"sealegs: {told}")
     if left:
         raise ClusterError(
             f"{left} left something on a cluster that could not be undone: `sealegs heal` again when it can; "

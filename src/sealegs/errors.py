@@ -1,6 +1,8 @@
 """The errors of our own; another that people meet is the built-in TimeoutError."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 
 class ScenarioError(Exception):
@@ -21,3 +23,13 @@ class ClusterError(Exception):
 
 class MissingError(ClusterError):
     """The cluster lacks what a scenario says that it needs. The run's evidence has it; nothing went wrong."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the block writes to a file, or into a folder, is written. ClusterError, which names it, if not."""
+    try:
+        yield
+    except OSError as error:
+        # A full disk does not say which file it was.
+        raise ClusterError(f"{error.filename or path} cannot be written: {error.strerror}") from error

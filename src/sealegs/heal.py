@@ -83,7 +83,7 @@ def killed(root: Path) -> Iterator[tuple[Path, evidence.Record]]:
         run = evidence.read_json(run_dir / "run.json")
         if run is not None and identity.is_running(run):
             continue
-        # A folder without it is no run's, unless something of it is not undone.
+        # A folder without run.json is no run's, unless something of it is not undone.
         unjudged = run is not None and not (run_dir / "verdict.json").exists()
         if unjudged or evidence.open_undos(run_dir):
             yield run_dir, run or {}

@@ -13,7 +13,7 @@ from rich.text import Text
 from sealegs import kill_matrix
 from sealegs.child_run import Say, heal_killed, in_a_process
 from sealegs.commands import root_option, say
-from sealegs.errors import ClusterError, ScenarioError
+from sealegs.errors import ScenarioError, writing
 from sealegs.kill_matrix import Matrix
 from sealegs.kill_matrix.cells import record_of, records, write_matrix
 from sealegs.mutant import MUTANTS, Mutant, load_mutants, names_of
@@ -123,11 +123,9 @@ def _document(root: Path, found: Iterable[Mutant]) -> None:
     matrix = kill_matrix.latest((kill_matrix.read_matrix(committed), _known(root, mutants)))
     matrix = Matrix(cells=tuple(cell for cell in matrix.cells if cell.mutant in names))
     scenarios = [load_scenario(path) for path in sorted((root / "scenarios").glob("*.toml"))]
-    try:
+    with writing(page):
         write_matrix(committed, matrix)
         page.write_text(kill_matrix.document(mutants, scenarios, matrix), encoding="utf-8")
-    except OSError as error:
-        raise ClusterError(f"{error.filename} cannot be written: {error.strerror}") from error
     click.echo(f"page: {page}")
 
 

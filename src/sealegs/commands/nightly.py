@@ -8,8 +8,9 @@ import click
 from sealegs import nightly as nights
 from sealegs.child_run import heal_killed, in_a_process
 from sealegs.commands import context_option, root_option, say
-from sealegs.errors import ClusterError
+from sealegs.errors import writing
 from sealegs.judgement.verdict import EXIT_CODES
+from sealegs.nightly.history import NIGHTS
 from sealegs.report.words import SIGNS
 
 
@@ -78,7 +79,5 @@ def _drawn(root: Path, *, night: date | None, now: datetime | None = None) -> Pa
     Raises:
         ClusterError: it cannot be written.
     """
-    try:
+    with writing(root / NIGHTS):
         return nights.render(root, night=night, now=now)
-    except OSError as error:
-        raise ClusterError(f"{error.filename} cannot be written: {error.strerror}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from sealegs import portrait
-from sealegs.errors import ClusterError
+from sealegs.errors import writing
 from sealegs.scenario import load_scenario
 from sealegs.scenario.arrivals import Arrivals
 from sealegs.scenario.workload import PROFILES
@@ -89,9 +89,7 @@ def show_profile(
         ),
     )
     path = output or Path(f"{profile}.svg")
-    try:
+    with writing(path):
         path.write_text(portrait.picture(shown), encoding="utf-8")
-    except OSError as error:
-        raise ClusterError(f"{path} cannot be written: {error.strerror}") from error
     click.echo("\n".join(portrait.printed(shown)))
     click.echo(f"\npicture: {path}")

@@ -68,9 +68,14 @@ class Interval:
     start_s: float
     end_s: float | None
 
+    @property
+    def until_s(self) -> float:
+        """Its end; infinite when the run did not live to see it."""
+        return math.inf if self.end_s is None else self.end_s
+
     def holds(self, t_s: float) -> bool:
         """Whether a moment belongs to the phase."""
-        return self.start_s <= t_s < (math.inf if self.end_s is None else self.end_s)
+        return self.start_s <= t_s < self.until_s
 
 
 @dataclass(frozen=True, kw_only=True)

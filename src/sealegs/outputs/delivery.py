@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from sealegs.errors import ClusterError
+from sealegs.errors import writing
 from sealegs.outputs.github import annotations, summary
 from sealegs.outputs.junit import junit
 from sealegs.outputs.openmetrics import openmetrics
@@ -28,18 +28,15 @@ def deliver(run_dir: Path, folder: Path | None, *, environment: Mapping[str, str
     if folder is None and not job_summary:
         return
     reading = read(run_dir)
-    try:
-        if folder is not None:
+    if folder is not None:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for name, text in outputs(reading).items():
                 (folder / name).write_text(text, encoding="utf-8")
-            print(f"outputs: {folder}", file=out)
-        if job_summary:
-            with Path(job_summary).open("a", encoding="utf-8") as file:
-                file.write(summary(reading.verdict) + "\n")
-    except OSError as error:
-        raise ClusterError(f"{error.filename} cannot be written: {error.strerror}") from error
+        print(f"outputs: {folder}", file=out)
     if job_summary:
+        with writing(Path(job_summary)), Path(job_summary).open("a", encoding="utf-8") as file:
+            file.write(summary(reading.verdict) + "\n")
         # Commands count only at the start of a line of standard output.
         for command in annotations(reading.verdict):
             print(command, file=out, flush=True)

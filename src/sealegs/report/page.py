@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from sealegs.errors import ClusterError
+from sealegs.errors import writing
 from sealegs.judgement import mesh
 from sealegs.report import losses, numbers, rows
 from sealegs.report.happened import happened
@@ -50,10 +50,8 @@ def render(run_dir: Path) -> Path:
         ClusterError: the page cannot be written.
     """
     page, drawn = run_dir / "report.html", draw(read(run_dir))
-    try:
+    with writing(page):
         page.write_text(drawn, encoding="utf-8")
-    except OSError as error:
-        raise ClusterError(f"{page} cannot be written: {error.strerror}") from error
     return page
 
 

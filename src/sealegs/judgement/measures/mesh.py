@@ -154,7 +154,7 @@ def overflow(situation: Situation, bound: Bound) -> Measured:
     inside = [count for t_s, count in counted if any(span.holds(t_s) for span in spans)]
     if not inside:
         return Measured(value=None, detail=f"no look at the proxies in phase {bound.phase}")
-    start_s, end_s = spans[0].start_s, math.inf if spans[-1].end_s is None else spans[-1].end_s
+    start_s, end_s = spans[0].start_s, spans[-1].until_s
     before = max((count for t_s, count in counted if t_s <= start_s), default=0)
     begun = min((count for t_s, count in counted if t_s >= start_s + mesh.OLD_S_MAX), default=math.inf)
     after = [count for t_s, count in counted if t_s >= end_s + mesh.OLD_S_MAX]
@@ -205,14 +205,11 @@ def _lives(facts: Facts, apps: Collection[str]) -> dict[str, tuple[float, float]
 
 def _there(situation: Situation, apps: Collection[str], *, phase: str) -> set[str]:
     """The pods of some apps that were there in a phase, for however short a while."""
-    spans = [
-        (one.start_s, math.inf if one.end_s is None else one.end_s) for one in spans_of(situation, phase)
-    ]
-    lives = _lives(situation.facts, apps).items()
+    spans = spans_of(situation, phase)
     return {
         name
-        for name, (came_s, gone_s) in lives
-        if any(came_s < end_s and start_s < gone_s for start_s, end_s in spans)
+        for name, (came_s, gone_s) in _lives(situation.facts, apps).items()
+        if any(came_s < span.until_s and span.start_s < gone_s for span in spans)
     }
 
 

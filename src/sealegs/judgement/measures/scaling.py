@@ -5,7 +5,6 @@ happen took longer than the run watched: that counts against a limit, and never 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -118,11 +117,8 @@ def lost_on_leaving(situation: Situation, bound: Bound) -> Measured:
 def _new(situation: Situation, bound: Bound) -> Iterator[Sequence[Record]]:
     """The records of each of the app's pods that was first seen since the bound's phase began."""
     spans = spans_of(situation, bound.phase)
-    found: dict[Any, list[Record]] = {}
-    for record in situation.facts.of_kind("pod"):
-        if record.get("app") == bound.app:
-            found.setdefault(record.get("uid"), []).append(record)
-    return (its for its in found.values() if spans and its[0]["t_s"] >= spans[0].start_s)
+    ours = (its for its in situation.facts.pods().values() if its[0].get("app") == bound.app)
+    return (its for its in ours if spans and its[0]["t_s"] >= spans[0].start_s)
 
 
 def _reached_s(situation: Situation, records: Sequence[Record], step: str) -> float | None:
