@@ -41,7 +41,7 @@ def in_a_process(root: Path, *, context: str | None, say: Say, prints: bool = Tr
         run_dir = next(
             (one for one in evidence.run_dirs(root) if one not in there and _is_of(one, pid)), None
         )
-        if run_dir is not None and _needs_healing(run_dir):
+        if run_dir in dict(killed(root)):
             say("the run died, or left its fault on: healing")
             _called(["heal", "--root", str(root)], say=say, prints=prints)
         return Ended(run_dir=run_dir, said=said)
@@ -86,11 +86,6 @@ def _called(words: Sequence[str], *, say: Say, prints: bool) -> tuple[int, str]:
             child.wait()
             raise
     return child.pid, last[0] if last else ""
-
-
-def _needs_healing(run_dir: Path) -> bool:
-    """Whether a run that has ended left work for ``sealegs heal``."""
-    return not (run_dir / "verdict.json").exists() or bool(evidence.open_undos(run_dir))
 
 
 def _is_of(run_dir: Path, pid: int) -> bool:

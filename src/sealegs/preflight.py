@@ -11,7 +11,7 @@ from sealegs.stack_shape import load_shape
 
 
 def read(path: Path) -> Scenario:
-    """The scenario of a file. Whether its stack can be applied, `ready` says.
+    """The scenario of a file. Whether its stack can be applied, `ready` and `require_stack` say.
 
     Raises:
         ScenarioError: with everything that is wrong with the file, and then also with the stack it names.
@@ -37,6 +37,12 @@ def ready(scenario: Scenario) -> Scenario:
     if problems:
         raise ScenarioError(problems)
     return scenario
+
+
+def require_stack(scenario: Scenario) -> None:
+    """Raise ScenarioError where the stack that a scenario names cannot be applied; its rate is not asked."""
+    if problems := _stack_problems(scenario.path):
+        raise ScenarioError(problems)
 
 
 def _stack_problems(path: Path) -> list[str]:

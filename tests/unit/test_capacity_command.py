@@ -1,7 +1,6 @@
 """`sealegs capacity`, as it is typed: what it prints, where it begins, and its exit codes."""
 
 import io
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -42,6 +41,20 @@ def step(rate_rps: float, *, good: int = 200, busy: bool = False) -> Step:
 
 
 HOLDS, BREAKS, BUSY = step(8), step(9, good=100), step(9, good=100, busy=True)
+
+
+def copied(root: Path, *edits: tuple[str, str]) -> Path:
+    """The scenario in another root, perhaps edited."""
+    for name in ("experiments", "locustfiles"):
+        (root / name).symlink_to(ROOT / name)
+    text = DRAIN.read_text()
+    for before, after in edits:
+        assert before in text
+        text = text.replace(before, after)
+    path = root / "scenarios" / "drain.toml"
+    path.parent.mkdir()
+    path.write_text(text)
+    return path
 
 
 @pytest.fixture
@@ -154,11 +167,7 @@ def test_no_knee_is_searched_over_the_fault_of_a_killed_run(
     sealegs: Sealegs, healed: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Killed runs are healed first; where one could not be, nothing is sent: that knee would be all runs'."""
-    for name in ("experiments", "locustfiles"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "scenarios").mkdir()
-    path = tmp_path / "scenarios" / "drain.toml"
-    path.write_bytes(DRAIN.read_bytes())
+    path = copied(tmp_path)
     run_dir = make_run(tmp_path / RUNS, case="killed")
     document = read_json(run_dir / "run.json") or {}
     write_json(run_dir / "run.json", document | {"cluster": {"context": "test"}})
@@ -177,9 +186,30 @@ def test_a_search_begins_where_it_is_told(sealegs: Sealegs, tmp_path: Path) -> N
     assert sealegs(HOLDS, BREAKS)[1]["start_rps"] == 9
     assert sealegs(HOLDS, BREAKS, words=(DRAIN, "--from-rps", "3"))[1]["start_rps"] == 3
 
-    for name in ("experiments", "locustfiles"):
-        shutil.copytree(ROOT / name, tmp_path / name)
-    (tmp_path / "scenarios").mkdir()
-    path = tmp_path / "scenarios" / "share.toml"
-    path.write_text(DRAIN.read_text().replace("rate_rps = 9", "knee_share = 0.6"))
+    path = copied(tmp_path, ("rate_rps = 9", "knee_share = 0.6"))
     assert sealegs(HOLDS, BREAKS, words=(path,))[1]["start_rps"] == capacity_command.START_RPS
+
+
+def test_a_stack_that_is_not_there_is_told_before_a_cluster_is_asked(
+    sealegs: Sealegs, healed: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As everything else that is wrong with the file: nothing is healed, and nothing sent."""
+    path = copied(tmp_path, ('overlay = "kind"', 'overlay = "kindd"'))
+
+    assert sealegs(HOLDS, BREAKS, words=(path,)) == (4, {})
+
+    assert healed == []
+    assert "stack/overlays/kindd: no such folder" in capsys.readouterr().err
+
+
+def test_a_file_and_its_stack_are_refused_together(
+    sealegs: Sealegs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who mended one of them would otherwise hear of the other only then."""
+    path = copied(tmp_path, ('overlay = "kind"', 'overlay = "kindd"'), ("rate_rps = 9", "rate_rps = -9"))
+
+    assert sealegs(HOLDS, BREAKS, words=(path,)) == (4, {})
+
+    told = capsys.readouterr().err
+    assert "stack/overlays/kindd: no such folder" in told
+    assert "rate_rps" in told

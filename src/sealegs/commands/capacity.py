@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sealegs import cluster as clusters
+from sealegs import preflight
 from sealegs.child_run import heal_killed
 from sealegs.commands import context_option, say
 from sealegs.doors import aligned
@@ -20,7 +21,7 @@ from sealegs.knee import Ending, Knee, Step
 from sealegs.knee_files import knee_rps
 from sealegs.knee_search import Searched, search
 from sealegs.report.words import seconds, share
-from sealegs.scenario import Scenario, load_scenario, root_of
+from sealegs.scenario import Scenario, root_of
 
 Say = Callable[[str], None]
 
@@ -66,7 +67,8 @@ def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int
     What was found is kept in reports/capacity/, a file and a folder with every request. Scenarios with
     `knee_share = 0.6` in [traffic] run at that share of it, on this machine and with this stack.
     """
-    asked = load_scenario(scenario)
+    asked = preflight.read(scenario)
+    preflight.require_stack(asked)
     root = root_of(asked.path)
     heal_killed(root, say=say)
     where = clusters.connect(context)
