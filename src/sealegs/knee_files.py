@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sealegs import mutant, stack_choice
+from sealegs.cluster import own
 from sealegs.cluster.cache import digest
 from sealegs.cluster.places import STACK
 from sealegs.errors import ClusterError, ScenarioError
@@ -19,7 +20,7 @@ from sealegs.scenario import Scenario, root_of
 from sealegs.scenario.toml_shape import lines_of
 
 CAPACITY = Path("reports", "capacity")
-SCHEMA = 1
+SCHEMA = 2
 
 
 def fingerprint(scenario: Scenario) -> dict[str, Any]:
@@ -46,12 +47,13 @@ def folder_of(scenario: Scenario, *, started: datetime) -> Path:
     return root_of(scenario.path) / CAPACITY / f"{stamp}-{scenario.name}"
 
 
-def write(folder: Path, scenario: Scenario, knee: Knee, steps: Sequence[Step]) -> Path:
-    """Keep the result of a search; returns its file."""
+def write(folder: Path, scenario: Scenario, knee: Knee, steps: Sequence[Step], *, context: str) -> Path:
+    """Keep the result of a search on the cluster of a context; returns its file."""
     path = folder.with_name(f"{folder.name}.json")
     document = {
         "schema": SCHEMA,
         "scenario": scenario.name,
+        "context": context,
         "fingerprint": fingerprint(scenario),
         "knee": asdict(knee),
         "steps": [{**asdict(one), "word": one.word, "goodput_rps": one.goodput_rps} for one in steps],
@@ -60,11 +62,16 @@ def write(folder: Path, scenario: Scenario, knee: Knee, steps: Sequence[Step]) -
     return path
 
 
-def knee_rps(scenario: Scenario) -> float | None:
-    """The knee of a scenario's traffic on this machine that was measured last; None where none was."""
+def knee_rps(scenario: Scenario, *, context: str | None = None) -> float | None:
+    """The knee of a scenario's traffic that was measured last from this machine; None where none was.
+
+    With `context`, on the cluster of that context: another has another knee.
+    """
     here = fingerprint(scenario)
     for path in sorted((root_of(scenario.path) / CAPACITY).glob("*.json"), reverse=True):
         found = read_json(path) or {}
+        if context not in (None, found.get("context")):
+            continue
         knee = found.get("knee")
         rate_rps = knee.get("rate_rps") if isinstance(knee, Mapping) else None
         if found.get("fingerprint") == here and isinstance(rate_rps, float | int) and rate_rps > 0:
@@ -72,18 +79,18 @@ def knee_rps(scenario: Scenario) -> float | None:
     return None
 
 
-def resolved(scenario: Scenario) -> Scenario:
-    """The scenario with a rate in place of a share of the knee.
+def resolved(scenario: Scenario, *, context: str | None = None) -> Scenario:
+    """The scenario with a rate in place of a share of the knee, as `knee_rps` finds it.
 
     Raises:
-        ScenarioError: no knee of this traffic was measured on this machine, with this stack.
+        ScenarioError: no knee of this traffic was measured there, with this stack.
     """
     share = scenario.traffic.knee_share
     if share is None:
         return scenario
-    knee = knee_rps(scenario)
+    knee = knee_rps(scenario, context=context)
     if knee is None:
-        raise ScenarioError([_unmeasured(scenario, share)])
+        raise ScenarioError([_unmeasured(scenario, share, context)])
     return replace(scenario, traffic=replace(scenario.traffic, rate_rps=round(share * knee, 3)))
 
 
@@ -97,11 +104,13 @@ def require_machine(scenario: Scenario) -> None:
         raise ClusterError(problem)
 
 
-def _unmeasured(scenario: Scenario, share: float) -> str:
+def _unmeasured(scenario: Scenario, share: float, context: str | None) -> str:
     """What is missing, and what makes it."""
+    where = f" on {context}" if context else ""
+    option = f" --context {context}" if context not in (None, own().context) else ""
     return (
         f"{scenario.path}: knee_share = {share:g} is a share of a knee that was not measured on this machine "
-        f"with this stack: `sealegs capacity {scenario.path}` measures it"
+        f"with this stack{where}: `sealegs capacity {scenario.path}{option}` measures it"
     )
 
 

@@ -77,7 +77,9 @@ def search(scenario: Scenario, cluster: Cluster, *, start_rps: float, now: Now, 
             tried(steps[-1])
             longest_s = max(longest_s, now_s() - step_begun_s)
     knee = knee_of(steps)
-    return Searched(knee=knee, steps=tuple(steps), path=write(folder, scenario, knee, steps))
+    return Searched(
+        knee=knee, steps=tuple(steps), path=write(folder, scenario, knee, steps, context=cluster.context)
+    )
 
 
 def at_rate(scenario: Scenario, rate_rps: float, *, number: int) -> Scenario:

@@ -22,8 +22,8 @@ def read(path: Path) -> Scenario:
         raise ScenarioError([*error.problems, *_stack_problems(path)]) from error
 
 
-def ready(scenario: Scenario) -> Scenario:
-    """The scenario with a rate, and a stack that can be applied.
+def ready(scenario: Scenario, *, context: str | None = None) -> Scenario:
+    """The scenario with a rate, and a stack that can be applied; the knee is that of the context, or any.
 
     Raises:
         ScenarioError: with all of it: there is no such overlay or mutant, the stack's file is refused, the
@@ -31,7 +31,7 @@ def ready(scenario: Scenario) -> Scenario:
     """
     problems = _stack_problems(scenario.path)
     try:
-        scenario = resolved(scenario)
+        scenario = resolved(scenario, context=context)
     except ScenarioError as error:
         problems += error.problems
     if problems:

@@ -53,14 +53,14 @@ def execute(scenario: Scenario, cluster: Cluster, *, door: str = "run", watch: W
     return judge(run.run_dir)
 
 
-def plan(scenario: Scenario) -> pa.Table:
-    """What a run of the scenario would send, from the start of load.
+def plan(scenario: Scenario, *, context: str | None = None) -> pa.Table:
+    """What a run of the scenario would send, from the start of load; at the knee of that context, or any.
 
     Raises:
         ScenarioError: nothing of it fits the model, it is more than its processes can send in time, or what
             `preflight.ready` says.
     """
-    scenario = preflight.ready(scenario)
+    scenario = preflight.ready(scenario, context=context)
     planned = schedule.make(scenario)
     capacity.require(planned, scenario.traffic, path=scenario.path)
     return planned
@@ -75,8 +75,8 @@ def open_run(scenario: Scenario, cluster: Cluster, *, door: str, watch: Watch = 
     Raises:
         ClusterError, ScenarioError: as `execute`.
     """
-    plan(scenario)
-    scenario = resolved(scenario)
+    plan(scenario, context=cluster.context)
+    scenario = resolved(scenario, context=cluster.context)
     shape = stack_choice.shape_for(scenario)
     stack.require_opt_in(cluster, shape=shape)
     cluster = at_gateway(cluster, shape.gateway)

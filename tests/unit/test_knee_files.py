@@ -18,6 +18,7 @@ from sealegs.scenario import Scenario, load_scenario
 
 ROOT = Path(__file__).parents[2]
 DRAIN = ROOT / "scenarios" / "gpu-node-drain.toml"
+OWN = "kind-sealegs"
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def scenario(tmp_path: Path) -> Scenario:
     return load_scenario(path)
 
 
-def measured(scenario: Scenario, rate_rps: float | None, *, hour: int = 1) -> None:
-    """A knee was found, in that hour."""
+def measured(scenario: Scenario, rate_rps: float | None, *, hour: int = 1, context: str = OWN) -> None:
+    """A knee was found, in that hour, on the cluster of that context."""
     folder = knee_files.folder_of(scenario, started=datetime(2026, 1, 1, hour, tzinfo=UTC))
     folder.parent.mkdir(parents=True, exist_ok=True)
     knee = Knee(rate_rps=rate_rps, goodput_rps=rate_rps, above_rps=None, ending="found")
-    knee_files.write(folder, scenario, knee, [])
+    knee_files.write(folder, scenario, knee, [], context=context)
 
 
 def test_without_a_knee_a_share_of_it_is_refused(scenario: Scenario) -> None:
@@ -54,6 +55,28 @@ def test_the_last_knee_counts(scenario: Scenario) -> None:
 
     assert knee_files.resolved(scenario).traffic.rate_rps == 9.0
     assert plan(scenario).equals(plan(replace(scenario, traffic=load_scenario(DRAIN).traffic)))
+
+
+def test_a_knee_of_another_cluster_is_another(scenario: Scenario) -> None:
+    """A share of a laptop's knee is no traffic for a cluster of GPUs; without one, the last counts."""
+    measured(scenario, 10.0, hour=1, context="gpus")
+    measured(scenario, 15.0, hour=2)
+
+    assert knee_files.resolved(scenario, context="gpus").traffic.rate_rps == 6.0
+    assert knee_files.resolved(scenario, context=OWN).traffic.rate_rps == 9.0
+    assert knee_files.resolved(scenario).traffic.rate_rps == 9.0
+
+
+@pytest.mark.parametrize(("context", "option"), [(OWN, ""), ("gpus", " --context gpus")])
+def test_what_measures_a_knee_is_told_with_its_cluster(scenario: Scenario, context: str, option: str) -> None:
+    """The command measures where the run would have been."""
+    measured(scenario, 10.0, context="another")
+
+    with pytest.raises(ScenarioError) as refused:
+        plan(scenario, context=context)
+
+    told = f"on {context}: `sealegs capacity {scenario.path}{option}` measures it"
+    assert str(refused.value).endswith(told)
 
 
 @pytest.mark.parametrize(

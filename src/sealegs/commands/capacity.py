@@ -65,7 +65,7 @@ def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int
     knee is then at least the highest rate that held.
 
     What was found is kept in reports/capacity/, a file and a folder with every request. Scenarios with
-    `knee_share = 0.6` in [traffic] run at that share of it, on this machine and with this stack.
+    `knee_share = 0.6` in [traffic] run at that share of it, with this stack on this cluster.
     """
     asked = preflight.read(scenario)
     preflight.require_stack(asked)
@@ -79,7 +79,7 @@ def capacity(scenario: Path, from_rps: float | None, context: str | None) -> int
         found = search(
             asked,
             where,
-            start_rps=from_rps or _start_rps(asked),
+            start_rps=from_rps or _start_rps(asked, where.context),
             now=now,
             tried=lambda step: tell(_line(step)),
         )
@@ -100,10 +100,11 @@ def told(found: Searched) -> Iterator[str]:
     yield f"\nresult: {found.path}"
 
 
-def _start_rps(scenario: Scenario) -> float:
+def _start_rps(scenario: Scenario, context: str) -> float:
     """Where to begin: at the scenario's own rate, or where its knee was last."""
-    known = scenario.traffic.rate_rps if scenario.traffic.knee_share is None else knee_rps(scenario)
-    return known or START_RPS
+    if scenario.traffic.knee_share is None:
+        return scenario.traffic.rate_rps
+    return knee_rps(scenario, context=context) or START_RPS
 
 
 def _worth(knee: Knee) -> Word:
