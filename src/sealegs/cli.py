@@ -126,7 +126,7 @@ def run(scenario: Path, context: str | None, outputs: Path | None, mutant: str |
         )
     if mutant is not None:
         asked = planted(asked, mutant, root=root_of(asked.path))
-    plan(asked)
+    plan(asked, context=context or clusters.own().context)
     root = root_of(asked.path)
     try:
         verdict = execute(asked, clusters.connect(context), watch=partial(shown, out=sys.stderr))

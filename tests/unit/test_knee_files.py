@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sealegs import knee_files
+from sealegs import cli, knee_files
+from sealegs import cluster as clusters
 from sealegs.errors import ClusterError, ScenarioError
 from sealegs.knee import Knee
 from sealegs.portrait import portrait_of
@@ -77,6 +78,17 @@ def test_what_measures_a_knee_is_told_with_its_cluster(scenario: Scenario, conte
 
     told = f"on {context}: `sealegs capacity {scenario.path}{option}` measures it"
     assert str(refused.value).endswith(told)
+
+
+def test_a_run_asks_for_the_knee_of_its_own_cluster(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where only another cluster's is known, it is told so before a cluster is asked."""
+    measured(scenario, 10.0, context="gpus")
+    monkeypatch.setattr(clusters, "connect", lambda _: pytest.fail("a cluster was asked"))
+
+    with pytest.raises(ScenarioError, match=f"not measured on this machine with this stack on {OWN}"):
+        cli.run.main([str(scenario.path)], standalone_mode=False)
 
 
 @pytest.mark.parametrize(
